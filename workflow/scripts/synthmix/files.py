@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 
-class DamagedFile(ValueError):
+class DamagedFileError(ValueError):
     """A file exists but does not hold what was written: truncated, altered or of another kind."""
 
     def __init__(self, path: str | Path, reason: object) -> None:
@@ -51,11 +51,11 @@ def write_json(path: str | Path, value: object) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file; raises DamagedFile where it does not parse."""
+    """Read a JSON file; raises DamagedFileError where it does not parse."""
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise DamagedFile(path, error) from error
+        raise DamagedFileError(path, error) from error
 
 
 def write_rows(path: str | Path, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
@@ -84,15 +84,15 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: M
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read (arrays, metadata) of a safetensors file and compare the checksum; raises DamagedFile."""
+    """Read (arrays, metadata) of a safetensors file and compare the checksum; raises DamagedFileError."""
     try:
         with safe_open(str(path), framework="np") as file:
             metadata = dict(file.metadata() or {})
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except SafetensorError as error:
-        raise DamagedFile(path, error) from error
+        raise DamagedFileError(path, error) from error
     if metadata.pop("sha256", None) != checksum(arrays):
-        raise DamagedFile(path, "its checksum does not match")
+        raise DamagedFileError(path, "its checksum does not match")
     return arrays, metadata
 
 

@@ -1,0 +1,34 @@
+# synthmix: generate -> score -> train -> evaluate -> tables and figures. See README.md and docs/.
+import sys
+from pathlib import Path
+
+ROOT = Path(workflow.basedir)
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+
+configfile: ROOT / "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/generate.smk"
+include: "workflow/rules/score.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [PLAN.targets(study) for study in PLAN.config["studies"]],
+
+
+# Every active study is a target of its own name.
+for study in PLAN.studies:
+
+    rule:
+        name:
+            study
+        input:
+            PLAN.targets(study),

@@ -1,0 +1,186 @@
+"""From metrics files to one row per run, and from runs and predictions to paired comparisons."""
+
+from pathlib import Path
+from typing import Any
+
+import fabricate
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from synthmix import comparisons, experiments, statistics
+from synthmix.artefacts import Artefacts
+from synthmix.experiments import Arm
+from synthmix.files import DamagedFileError, write_json
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
+    return fabricate.study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def compared(artefacts: Artefacts) -> pd.DataFrame:
+    return artefacts.read_comparisons()
+
+
+def metrics_file(root: Path, bundle: str, runs: list[dict[str, Any]], seeds: str = "0-5") -> Path:
+    path = root / f"runs/digits/{bundle}/cnn/cnn-steps/seeds{seeds}/metrics.json"
+    write_json(path, {"spec": {}, "runs": runs})
+    return path
+
+
+def one_run(training_set: str, seed: int, accuracy: float = 0.9) -> dict[str, Any]:
+    return {"training_set": training_set, "seed": seed, "accuracy": accuracy, "confusion": [[1]], "real_images": 30}
+
+
+def test_collect_is_sorted_and_scalar(tmp_path: Path) -> None:
+    late = metrics_file(tmp_path, "b", [one_run("x", 11), one_run("x", 2), one_run("a", 10)])
+    early = metrics_file(tmp_path, "a", [one_run("m", 0)])
+    frame = experiments.collect([late, early])
+    assert frame[["training_set", "seed", "bundle"]].to_numpy().tolist() == [
+        ["a", 10, "b"],
+        ["m", 0, "a"],
+        ["x", 2, "b"],
+        ["x", 11, "b"],
+    ]
+    assert list(frame.columns) == ["dataset", "training_set", "model", "recipe", "seed", "bundle", "accuracy", "real_images"]
+    assert frame.equals(experiments.collect([early, late]))
+
+
+def test_collect_refuses_the_same_run_twice(tmp_path: Path) -> None:
+    paths = [metrics_file(tmp_path, bundle, [one_run("x", 0)]) for bundle in "ab"]
+    with pytest.raises(ValueError, match=r"digits/x/cnn/cnn-steps/0 is also in .*/a/"):
+        experiments.collect(paths)
+
+
+def test_collect_refuses_a_file_without_runs_and_another_layout(tmp_path: Path) -> None:
+    with pytest.raises(DamagedFileError, match="no runs"):
+        experiments.collect([metrics_file(tmp_path, "a", [])])
+    with pytest.raises(ValueError, match="expected"):
+        experiments.collect([tmp_path / "metrics.json"])
+    with pytest.raises(ValueError, match="asks for no run"):
+        experiments.collect([])
+
+
+def test_select_keeps_the_order_of_the_specification(artefacts: Artefacts) -> None:
+    frame = artefacts.read_experiments()
+    spec = {"training_set": ["syn", "org"], "model": "vit", "order": {"recipe": ["vit-steps", "vit-epochs"]}}
+    keys = [(arm.recipe, arm.training_set, len(runs)) for arm, runs in experiments.arms(experiments.select(frame, spec))]
+    assert keys == [
+        ("vit-steps", "syn", 6),
+        ("vit-steps", "org", 6),
+        ("vit-epochs", "syn", 6),
+        ("vit-epochs", "org", 6),
+    ]
+    with pytest.raises(ValueError, match="no run has training_set ogr"):
+        experiments.select(frame, {"training_set": ["ogr"]})
+    assert experiments.select(frame, {"training_set": ["ogr"]}, complete=False).empty
+
+
+def test_every_comparison_with_both_arms_has_a_row(compared: pd.DataFrame) -> None:
+    pairs = compared.groupby(["training_set", "baseline"]).size().to_dict()
+    assert pairs["mix", "org"] == pairs["shot3-syn20", "shot3"] == 4  # two models, two recipes
+    assert pairs["shot3-real20", "shot3"] == pairs["shot3-own20", "shot3-real20"] == 1  # where the control was run
+    assert list(compared.columns) == comparisons.COLUMNS
+
+
+def test_a_row_holds_what_its_runs_say(artefacts: Artefacts, compared: pd.DataFrame) -> None:
+    row = compared[(compared["training_set"] == "shot3-own20") & (compared["recipe"] == "vit-steps")].iloc[0]
+    runs = artefacts.read_experiments()
+    arm = Arm("digits", "vit", "vit-steps", "shot3-own20")
+    a, b = (experiments.runs_of(runs, one)["accuracy"] for one in (arm, arm._replace(training_set="shot3")))
+    interval = statistics.t_interval(a - b)
+    assert (row["n"], row["mean"], row["baseline_mean"]) == pytest.approx((6, a.mean(), b.mean()))
+    assert (row["difference"], row["t_low"], row["t_high"]) == pytest.approx((interval.mean, interval.low, interval.high))
+    assert (row["p"], row["p_min"]) == (statistics.sign_flip_test(a - b), 0.03125)
+    assert row["pair_correlation"] == pytest.approx(np.corrcoef(a, b)[0, 1])
+    assert row["real_images"] == row["generator_real_images"] == row["baseline_real_images"] == 30
+    assert np.isnan(row["baseline_generator_real_images"])
+
+
+def test_joint_interval_comes_from_the_predictions(artefacts: Artefacts, compared: pd.DataFrame) -> None:
+    row = compared[(compared["training_set"] == "syn") & (compared["recipe"] == "cnn-steps")].iloc[0]
+    predictions = artefacts.read_predictions(["training_set", "seed", "index", "correct"])
+    predictions = predictions[predictions["recipe"] == "cnn-steps"]
+    matrices = [
+        predictions[predictions["training_set"] == name].pivot(index="seed", columns="index", values="correct").to_numpy()
+        for name in ("syn", "org")
+    ]
+    assert (row["joint_low"], row["joint_high"]) == pytest.approx(statistics.joint_interval(*matrices))
+
+
+def test_holm_leaves_the_primary_comparison_out(compared: pd.DataFrame) -> None:
+    primary = compared[compared["primary"]]
+    assert len(primary) == 1
+    assert (primary["training_set"].item(), primary["recipe"].item()) == ("shot3-syn80", "cnn-steps")
+    assert primary["p_holm"].item() == primary["p"].item()
+    others = compared[~compared["primary"]]
+    assert others["p_holm"].to_numpy() == pytest.approx(statistics.holm(others["p"]))
+
+
+def test_without_primary_every_row_is_corrected(artefacts: Artefacts) -> None:
+    frame = comparisons.compare(artefacts.read_experiments(), artefacts.predictions, fabricate.COMPARISONS[:1], None)
+    assert not frame["primary"].any()
+    assert frame["p_holm"].to_numpy() == pytest.approx(statistics.holm(frame["p"]))
+
+
+def test_a_primary_comparison_outside_the_list_is_added_and_one_without_runs_refused(artefacts: Artefacts) -> None:
+    runs = artefacts.read_experiments()
+    frame = comparisons.compare(runs, artefacts.predictions, [], fabricate.PRIMARY)
+    assert frame["primary"].tolist() == [True]
+    with pytest.raises(ValueError, match="primary: shot9 and shot3 share no seed"):
+        comparisons.compare(runs, artefacts.predictions, [], {**fabricate.PRIMARY, "training_set": "shot9"})
+
+
+def test_no_comparison_gives_an_empty_frame(artefacts: Artefacts) -> None:
+    frame = comparisons.compare(artefacts.read_experiments(), [], [], None)
+    assert frame.empty
+    assert list(frame.columns) == comparisons.COLUMNS
+
+
+def test_only_seeds_of_both_arms_are_paired(artefacts: Artefacts) -> None:
+    runs = artefacts.read_experiments()
+    runs = runs[~((runs["training_set"] == "org") & (runs["seed"] < 2))]
+    entry = [{"baseline": "org", "training_set": "mix"}]
+    frame = comparisons.compare(runs, artefacts.predictions, entry, None)
+    assert frame["n"].tolist() == [4] * 4
+    assert frame["p_min"].tolist() == [0.125] * 4
+
+
+def test_another_metric_has_no_joint_interval(artefacts: Artefacts) -> None:
+    runs = artefacts.read_experiments()
+    frame = comparisons.compare(runs, [], fabricate.COMPARISONS[:1], None, metric="balanced_accuracy")
+    assert frame[["joint_low", "joint_high"]].isna().all(axis=None)
+    assert frame["difference"].notna().all()
+
+
+def test_seeds_in_several_jobs_are_joined(tmp_path: Path) -> None:
+    metrics, predictions = [], []
+    for seeds in ("0", "1"):
+        runs = [one_run(name, int(seeds)) for name in ("x", "y")]
+        metrics.append(metrics_file(tmp_path, "b", runs, seeds))
+        table = {"training_set": ["x", "x", "y", "y"], "seed": [int(seeds)] * 4, "index": [0, 1, 1, 0]}
+        predictions.append(metrics[-1].with_name("predictions.parquet"))
+        pq.write_table(pa.table({**table, "correct": [True, True, False, True]}), predictions[-1])
+    frame = comparisons.compare(experiments.collect(metrics), predictions, [{"baseline": "y", "training_set": "x"}], None)
+    assert frame["n"].tolist() == [2]
+    assert frame["joint_low"].item() == 0  # y has image 1 wrong for both seeds, x nothing
+    assert frame["joint_high"].item() == 1
+
+
+def test_predictions_that_miss_a_seed_are_refused(artefacts: Artefacts, tmp_path: Path) -> None:
+    runs = artefacts.read_experiments()
+    entry = [{"baseline": "org", "training_set": "mix"}]
+    with pytest.raises(ValueError, match="no predictions file of digits/main/cnn/cnn-epochs"):
+        comparisons.compare(runs, [], entry, None)
+    source = next(path for path in artefacts.predictions if "main/cnn/cnn-epochs" in str(path))
+    short = tmp_path / "runs/digits/main/cnn/cnn-epochs/seeds0-5/predictions.parquet"
+    short.parent.mkdir(parents=True)
+    pq.write_table(pq.read_table(source, filters=[("seed", "<", 5)]), short)
+    with pytest.raises(ValueError, match="predictions miss a seed"):
+        comparisons.compare(runs[runs["recipe"] == "cnn-epochs"], [short], entry, None)
+    short.write_bytes(b"not parquet")
+    with pytest.raises(DamagedFileError, match="is damaged"):
+        comparisons.compare(runs[runs["recipe"] == "cnn-epochs"], [short], entry, None)

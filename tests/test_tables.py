@@ -1,0 +1,284 @@
+"""Tables: numbers equal to those of runs, comparisons and scores, and files that people and programs can read."""
+
+import dataclasses
+import html.parser
+import re
+from pathlib import Path
+from typing import Any
+
+import fabricate
+import pandas as pd
+import pytest
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from synthmix import formatting, rendering, statistics
+from synthmix.artefacts import Artefacts
+from synthmix.rendering import Table
+from synthmix.tables import accuracy, cost, cross_test, scores
+
+FEWSHOT = {
+    "kind": "accuracy",
+    "training_set": ["shot3", "shot3-syn20", "shot3-syn80", "shot3-own20", "shot3-real20"],
+    "order": fabricate.ORDER,
+}
+MAIN = {"kind": "accuracy", "training_set": ["org", "syn", "mix"], "model": ["vit", "cnn"]}
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
+    return fabricate.study(tmp_path_factory.mktemp("study"))
+
+
+def row(table: Table, **where: str) -> tuple[pd.Series, pd.Series]:
+    """The only row of data and of frame with these values in data."""
+    keep = pd.Series(True, index=table.data.index)
+    for name, value in where.items():
+        keep &= table.data[name] == value
+    assert keep.sum() == 1
+    return table.data[keep].iloc[0], table.frame[keep].iloc[0]
+
+
+def test_accuracy_has_a_row_per_arm_in_the_order_of_the_specification(artefacts: Artefacts) -> None:
+    table = accuracy.build(MAIN, artefacts)
+    keys = table.data[["model", "recipe", "training_set"]].to_numpy().tolist()
+    assert keys == [
+        [model, f"{model}-{budget}", name]
+        for model in ("vit", "cnn")
+        for budget in ("epochs", "steps")
+        for name in ("org", "syn", "mix")
+    ]
+
+
+def test_accuracy_row_says_what_runs_and_comparisons_say(artefacts: Artefacts) -> None:
+    table = accuracy.build(FEWSHOT, artefacts)
+    data, frame = row(table, training_set="shot3-syn80", recipe="cnn-steps")
+    runs = artefacts.read_experiments()
+    values = runs[(runs["training_set"] == "shot3-syn80") & (runs["recipe"] == "cnn-steps")]["accuracy"]
+    interval = statistics.t_interval(values)
+    assert (data["accuracy"], data["accuracy_low"]) == pytest.approx((interval.mean, interval.low))
+    assert frame["Accuracy, %"] == formatting.joined(
+        f"{100 * interval.mean:.1f}", formatting.bracket(interval.low, interval.high)
+    )
+    comparisons = artefacts.read_comparisons()
+    primary = comparisons[comparisons["primary"]].iloc[0]
+    assert data["difference"] == primary["difference"]
+    assert frame["Difference, points"].startswith(f"+{100 * primary['difference']:.1f} [")
+    assert frame["p (Holm)"] == "0.031 (primary)"
+    assert (frame["Real images (generator)"], frame["Real images (classifier)"]) == ("1,149", "30")
+
+
+def test_accuracy_says_what_the_generator_saw(artefacts: Artefacts) -> None:
+    few, main = accuracy.build(FEWSHOT, artefacts), accuracy.build(MAIN, artefacts)
+    assert row(few, training_set="shot3-syn20", recipe="vit-steps")[1]["Generator"] == accuracy.FEW_SHOT
+    assert accuracy.FEW_SHOT == "full-data generator, few-shot classifier"
+    assert row(few, training_set="shot3-own20", recipe="vit-steps")[1]["Generator"] == accuracy.SAME
+    assert row(main, training_set="syn", recipe="vit-steps")[1]["Generator"] == (
+        "full-data generator, classifier without real images"
+    )
+    assert row(main, training_set="mix", recipe="vit-steps")[1]["Generator"] == "full-data generator"
+    assert row(main, training_set="org", recipe="vit-steps")[1]["Generator"] == ""
+
+
+def test_generator_of_unknown_training_data_is_called_unknown(artefacts: Artefacts, tmp_path: Path) -> None:
+    runs = artefacts.read_experiments()
+    runs.loc[runs["training_set"] == "mix", ["generator_real_images", "generator_scope"]] = None
+    rendering.write_frame(tmp_path / "experiments.csv", runs)
+    table = accuracy.build(MAIN, dataclasses.replace(artefacts, experiments=tmp_path / "experiments.csv"))
+    assert row(table, training_set="mix", recipe="vit-steps")[1]["Real images (generator)"] == "unknown"
+
+
+def test_an_arm_with_two_baselines_has_a_row_for_each(artefacts: Artefacts) -> None:
+    table = accuracy.build(FEWSHOT, artefacts)
+    arm = table.data[(table.data["training_set"] == "shot3-own20") & (table.data["recipe"] == "cnn-steps")]
+    assert arm["baseline"].tolist() == ["shot3", "shot3-real20"]
+    assert arm["accuracy"].nunique() == 1
+
+
+def test_notes_print_the_smallest_p_before_and_after_correction(artefacts: Artefacts) -> None:
+    notes = " ".join(accuracy.build(FEWSHOT, artefacts).notes)
+    family = (~artefacts.read_comparisons()["primary"]).sum()
+    assert f"over the {family} comparisons" in notes
+    assert f"6 seeds 0.031, corrected {min(1, family * 0.03125):.2f}" in notes
+    assert "conditional on one trained generator" in notes
+    assert "95 % t interval" in notes
+
+
+def test_published_values_stand_beside_ours_and_missing_runs_say_so(artefacts: Artefacts) -> None:
+    published: list[dict[str, Any]] = [
+        {"dataset": "digits", "model": "vit", "training_set": "org", "value": 0.813, "comparable": False, "reason": "other images"},
+        {"dataset": "digits", "model": "vgg", "training_set": "syn", "value": 0.12, "oddity": "at chance."},
+        {"dataset": "digits", "model": "vit", "training_set": "shot3", "value": 0.133},
+        {"dataset": "digits", "model": "vit", "training_set": "org", "metric": "fid", "value": 12.4},
+    ]
+    table = accuracy.build({**MAIN, "model": ["vit", "vgg"], "published": published}, artefacts)
+    ours, frame = row(table, training_set="org", recipe="vit-steps")
+    assert (ours["published"], frame["Published, %"], frame["Comparable"]) == (0.813, "81.3", "no")
+    assert frame["Reason"] == "other images"
+    missing, frame = row(table, model="vgg")
+    assert (missing["status"], frame["Accuracy, %"], frame["Published, %"]) == ("not run", "not run", "12.0")
+    assert frame["Comparable"] == ""
+    assert len(table.data) == 7  # two recipes of three arms, and one that was not run; shot3 is not asked for
+    assert "Oddity of the publication: at chance." in table.notes
+    with pytest.raises(ValueError, match="81.3 of org is not a fraction"):
+        accuracy.build({**MAIN, "published": [{**published[0], "value": 81.3}]}, artefacts)
+
+
+def test_accuracy_of_nothing_is_refused(artefacts: Artefacts) -> None:
+    with pytest.raises(ValueError, match="no run and no published value"):
+        accuracy.build({"kind": "accuracy", "training_set": ["absent"]}, artefacts)
+
+
+def test_scores_carry_sample_sizes_floors_and_weights(artefacts: Artefacts) -> None:
+    table = scores.build({"kind": "scores", "pool": ["ddpm-rough", "ddpm"]}, artefacts)
+    assert table.data["pool"].drop_duplicates().tolist() == ["ddpm-rough", "ddpm"]
+    data, frame = row(table, pool="ddpm-rough", metric="fid")
+    assert (data["value"], data["low"], data["high"]) == (41, 40, 42)
+    assert frame["Metric"] == "Frechet distance"  # FID is the name for Inception's features
+    assert frame["Value"] == "41.0 [40.0, 42.0]"
+    assert (frame["Images"], frame["Reference images"], frame["n of floors"]) == ("800", "574", "180")
+    assert (frame["Real against train"], frame["Real held out"], frame["Copy flag"]) == ("2.20", "2.40", "no")
+    assert row(table, pool="ddpm", metric="isc")[1]["Real images' own"] == "9.10"
+    assert "Extractor: digits-features (weights ab12cd34)." in table.notes
+
+
+def test_a_refused_score_gives_its_reason(artefacts: Artefacts) -> None:
+    table = scores.build({"kind": "scores", "metrics": ["recall"]}, artefacts)
+    _, frame = row(table, pool="ddpm-3shot")
+    assert (frame["Value"], frame["Remark"]) == ("refused", "fewer than 4 images")
+    with pytest.raises(ValueError, match="no score"):
+        scores.build({"kind": "scores", "pool": "absent"}, artefacts)
+
+
+def test_cross_test_stands_beside_accuracy_on_real_images(artefacts: Artefacts) -> None:
+    data, frame = row(cross_test.build({"kind": "cross_test"}, artefacts), model="cnn")
+    runs = artefacts.read_experiments()
+    real = runs[(runs["training_set"] == "org") & (runs["recipe"] == "cnn-steps")]["accuracy"]
+    assert (data["generated"], data["real"]) == pytest.approx((0.925, real.mean()))
+    assert data["difference"] == pytest.approx(0.925 - real.mean())
+    assert (frame["Seeds"], frame["Generated images"], frame["Real images"]) == ("6", "1,000", "200")
+
+
+def test_cost_adds_jobs_up_and_keeps_bundles_together(artefacts: Artefacts) -> None:
+    table = cost.build({"kind": "cost", "order": fabricate.ORDER}, artefacts)
+    stages = table.data[table.data["training_set"].isna()].set_index("stage")
+    assert stages.loc["train", ["jobs", "wall_seconds", "cpu_seconds"]].tolist() == [9, sum(range(10, 19)), 180]
+    assert stages.loc["train", "max_rss_mb"] == 308.5
+    assert stages.loc["prepare_data", ["cpu_seconds", "max_rss_mb"]].isna().all()  # too short to be measured
+    data, frame = row(table, training_set="shot3-rough20")
+    assert (data["runs"], data["runs_in_jobs"], data["jobs"]) == (6, 24, 1)  # four training sets share the job
+    assert (frame["Training, s per run"], frame["Images/s"], frame["Parameters"]) == ("2.50", "7,680", "21,000")
+    assert "must not be added up" in " ".join(table.notes)
+
+
+def test_csv_reads_back_in_full_precision(artefacts: Artefacts, tmp_path: Path) -> None:
+    table = accuracy.build(MAIN, artefacts)
+    rendering.write_table(table, [tmp_path / "main.csv"], "Main")
+    back = pd.read_csv(tmp_path / "main.csv")
+    for name in ("accuracy", "difference", "joint_low"):
+        pd.testing.assert_series_equal(back[name], table.data[name], check_exact=True, check_dtype=False)
+
+
+class Cells(html.parser.HTMLParser):
+    """The cells of a page's table, and any reference to another file."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.cells: list[str] = []
+        self.links: list[str] = []
+        self.open = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open = tag in {"td", "th"}
+        self.cells += [""] if self.open else []
+        self.links += [value or "" for name, value in attrs if name in {"src", "href"}]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open = False
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.cells[-1] += data
+
+
+AWKWARD = Table(
+    pd.DataFrame({"a": [1.0]}),
+    pd.DataFrame({"50 % of_a & b": ["x|y", "<b>"], "p": ["<0.001", ""], "[low]": ["-1.5 [-2.0, -1.0]", "3"]}),
+    ["Cost: 5 $ #1 {a} ~ \\ ^ & <tag>"],
+)
+
+
+def test_markdown_keeps_every_cell_in_its_column() -> None:
+    lines = rendering.markdown(AWKWARD, "Title").splitlines()
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("|")]
+    assert [cell.strip() for cell in rows[0]] == list(AWKWARD.frame.columns)
+    assert [cell.strip() for cell in rows[2]] == ["x\\|y", "<0.001", "-1.5 [-2.0, -1.0]"]
+    assert {len(cells) for cells in rows} == {3}
+    assert [cell.strip()[-1] for cell in rows[1]] == ["-", ":", ":"]  # numbers flush right
+
+
+def test_latex_is_escaped_and_balanced() -> None:
+    text = rendering.latex(AWKWARD, "A & B")
+    assert r"\begin{tabular}{lrr}" in text
+    assert r"50 \% of\_a \& b & p & {[}low{]} \\" in text
+    assert r"x\textbar{}y & \textless{}0.001 & -1.5 {[}-2.0, -1.0{]} \\" in text
+    assert r"5 \$ \#1 \{a\} \textasciitilde{} \textbackslash{} \textasciicircum{} \& \textless{}tag\textgreater{}" in text
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
+        assert text.count(rule) == 1
+    assert re.findall(r"\\begin{(\w+)}", text) == re.findall(r"\\end{(\w+)}", text)[::-1]
+    bare = re.sub(r"\\[{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+
+
+def test_latex_rows_have_one_cell_a_column(artefacts: Artefacts) -> None:
+    table = accuracy.build(FEWSHOT, artefacts)
+    lines = [line for line in rendering.latex(table, "Few").splitlines() if line.endswith(r"\\")]
+    assert len(lines) == len(table.frame) + 1
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {len(table.frame.columns) - 1}
+    assert all(ord(character) < 128 for line in lines for character in line)
+
+
+def test_html_stands_alone_and_is_escaped() -> None:
+    page = Cells(rendering.page(AWKWARD, "A <Title>"))
+    assert page.cells == [*AWKWARD.frame.columns, "x|y", "<0.001", "-1.5 [-2.0, -1.0]", "<b>", "", "3"]
+    assert page.links == []
+
+
+def test_the_same_table_gives_the_same_bytes_and_unknown_formats_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        rendering.write_table(AWKWARD, [tmp_path / folder / f"t.{suffix}" for suffix in ("csv", "md", "tex", "html")], "T")
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+    with pytest.raises(ValueError, match=r"t\.xlsx: a table is written as"):
+        rendering.write_table(AWKWARD, [tmp_path / "t.xlsx"], "T")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(None, ""), (float("nan"), ""), (0.0004, "<0.001"), (0.03125, "0.031"), (0.099, "0.099"), (0.0999, "0.10"), (1, "1.00")],
+)
+def test_p_values_are_printed_with_the_digits_that_matter(value: float | None, expected: str) -> None:
+    assert formatting.p_value(value) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, "0"), (0.8, "0.800"), (41, "41.0"), (-0.0123456, "-0.0123"), (12345.6, "12,346")])
+def test_numbers_have_three_significant_digits(value: float, expected: str) -> None:
+    assert formatting.number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "kinds"),
+    [
+        ("table.rst", ["accuracy", "scores", "cross_test", "cost"]),
+        ("figure.rst", ["arms", "ladder", "usefulness", "learning_curves", "samples", "confusion"]),
+    ],
+)
+def test_captions_say_something_of_every_kind(caption: str, kinds: list[str]) -> None:
+    docutils = pytest.importorskip("docutils.core")
+    folder = Path(__file__).parent.parent / "workflow" / "report"
+    template = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined).get_template(caption)
+    snakemake = {"wildcards": {"name": "main", "study": "digits"}}
+    texts = {kind: template.render(snakemake={**snakemake, "params": {"kind": kind}}) for kind in kinds}
+    assert len(set(texts.values())) == len(kinds)
+    for text in [*texts.values(), template.render(snakemake={**snakemake, "params": {}})]:
+        body = docutils.publish_parts(text, writer_name="html", settings_overrides={"halt_level": 2})["body"]
+        assert "<em>main</em> of study <em>digits</em>" in body

@@ -1,0 +1,23 @@
+rule prepare_data:
+    input:
+        lambda wc: PLAN.data_files(wc.dataset),
+    output:
+        train=f"{layout.DATA}/train.safetensors",
+        val=f"{layout.DATA}/val.safetensors",
+        test=f"{layout.DATA}/test.safetensors",
+        meta=f"{layout.DATA}/meta.json",
+    log:
+        "logs/prepare_data/{dataset}.log",
+    benchmark:
+        f"{layout.BENCHMARKS}/prepare_data/{{dataset}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: RESOURCES["prepare_data"]["threads"]
+    resources:
+        gpu=RESOURCES["prepare_data"]["gpu"],
+        mem_mb=RESOURCES["prepare_data"]["mem_mb"],
+        runtime=RESOURCES["prepare_data"]["runtime"],
+    params:
+        spec=lambda wc: SPECS.data(wc.dataset),
+    script:
+        "../scripts/prepare_data.py"

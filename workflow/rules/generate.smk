@@ -1,0 +1,68 @@
+# A generator sees the whole train split (group "all"), or is trained once per classifier seed on that seed's own
+# few images (group "seeds0-5": one job, one network per seed).
+
+
+rule train_generator:
+    input:
+        train=f"{layout.DATA}/train.safetensors",
+        meta=f"{layout.DATA}/meta.json",
+    output:
+        index=f"{layout.GENERATOR}/all/model_index.json",
+        config=f"{layout.GENERATOR}/all/unet/config.json",
+        weights=f"{layout.GENERATOR}/all/unet/diffusion_pytorch_model.safetensors",
+        scheduler=f"{layout.GENERATOR}/all/scheduler/scheduler_config.json",
+        history=f"{layout.GENERATOR}/all/history.csv",
+    log:
+        "logs/train_generator/{dataset}/{generator}/all.log",
+    benchmark:
+        f"{layout.BENCHMARKS}/train_generator/{{dataset}}/{{generator}}/all.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: RESOURCES["train_generator"]["threads"]
+    resources:
+        gpu=RESOURCES["train_generator"]["gpu"],
+        mem_mb=RESOURCES["train_generator"]["mem_mb"],
+        runtime=RESOURCES["train_generator"]["runtime"],
+    params:
+        spec=lambda wc: SPECS.generator(wc.dataset, wc.generator, "all"),
+    script:
+        "../scripts/train_generator.py"
+
+
+use rule train_generator as train_generator_by_seed with:
+    output:
+        config=f"{layout.GENERATOR}/{{group}}/unet/config.json",
+        weights=f"{layout.GENERATOR}/{{group}}/unet/weights_by_seed.safetensors",
+        scheduler=f"{layout.GENERATOR}/{{group}}/scheduler/scheduler_config.json",
+        history=f"{layout.GENERATOR}/{{group}}/history.csv",
+    log:
+        "logs/train_generator/{dataset}/{generator}/{group}.log",
+    benchmark:
+        f"{layout.BENCHMARKS}/train_generator/{{dataset}}/{{generator}}/{{group}}.tsv"
+    wildcard_constraints:
+        group="seeds[0-9-]+",
+    params:
+        spec=lambda wc: SPECS.generator(wc.dataset, wc.generator, wc.group),
+
+
+rule generate:
+    input:
+        unpack(lambda wc: PLAN.generator_files(wc.dataset, wc.pool, wc.group)),
+        meta=f"{layout.DATA}/meta.json",
+    output:
+        shard=f"{layout.POOL}/{{group}}/shard-{{shard}}.parquet",
+    log:
+        "logs/generate/{dataset}/{pool}/{group}/{shard}.log",
+    benchmark:
+        f"{layout.BENCHMARKS}/generate/{{dataset}}/{{pool}}/{{group}}/{{shard}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: RESOURCES["generate"]["threads"]
+    resources:
+        gpu=RESOURCES["generate"]["gpu"],
+        mem_mb=RESOURCES["generate"]["mem_mb"],
+        runtime=RESOURCES["generate"]["runtime"],
+    params:
+        spec=lambda wc: SPECS.shard(wc.dataset, wc.pool, wc.group, int(wc.shard)),
+    script:
+        "../scripts/generate.py"

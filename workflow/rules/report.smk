@@ -1,0 +1,99 @@
+# What a study shows. These jobs take seconds and run where Snakemake runs.
+localrules:
+    experiments,
+    comparisons,
+    table,
+    figure,
+    report,
+
+
+rule experiments:
+    input:
+        metrics=lambda wc: PLAN.job_files(wc.study, "metrics.json"),
+    output:
+        csv=f"{layout.STUDY}/experiments.csv",
+    log:
+        "logs/experiments/{study}.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        spec=lambda wc: SPECS.experiments(wc.study),
+    script:
+        "../scripts/experiments.py"
+
+
+rule comparisons:
+    input:
+        experiments=rules.experiments.output.csv,
+        predictions=lambda wc: PLAN.job_files(wc.study, "predictions.parquet"),
+    output:
+        csv=f"{layout.STUDY}/comparisons.csv",
+    log:
+        "logs/comparisons/{study}.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        spec=lambda wc: SPECS.comparisons(wc.study),
+    script:
+        "../scripts/comparisons.py"
+
+
+rule table:
+    input:
+        unpack(lambda wc: PLAN.view_files("tables", wc.study, wc.name)),
+    output:
+        html=report(
+            f"{layout.STUDY}/tables/{{name}}.html",
+            category="{study}",
+            subcategory="tables",
+            caption="../report/table.rst",
+            labels={"table": "{name}"},
+        ),
+        csv=f"{layout.STUDY}/tables/{{name}}.csv",
+        md=f"{layout.STUDY}/tables/{{name}}.md",
+        tex=f"{layout.STUDY}/tables/{{name}}.tex",
+    log:
+        "logs/table/{study}/{name}.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        spec=lambda wc: SPECS.table(wc.study, wc.name),
+    script:
+        "../scripts/table.py"
+
+
+rule figure:
+    input:
+        unpack(lambda wc: PLAN.view_files("figures", wc.study, wc.name)),
+    output:
+        svg=report(
+            f"{layout.STUDY}/figures/{{name}}.svg",
+            category="{study}",
+            subcategory="figures",
+            caption="../report/figure.rst",
+            labels={"figure": "{name}"},
+        ),
+        png=f"{layout.STUDY}/figures/{{name}}.png",
+    log:
+        "logs/figure/{study}/{name}.log",
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        spec=lambda wc: SPECS.figure(wc.study, wc.name),
+    script:
+        "../scripts/figure.py"
+
+
+# Snakemake's own report, made by a second call over the finished files; the plan of this call holds for it, too.
+rule report:
+    input:
+        lambda wc: PLAN.targets(wc.study, report=False),
+    output:
+        html=f"{layout.STUDY}/report.html",
+    log:
+        "logs/report/{study}.log",
+    params:
+        snakefile=workflow.main_snakefile,
+    shell:
+        "python -m snakemake {input:q} --snakefile {params.snakefile:q} --nolock --cores 1 "
+        "--report {output.html:q}.part.html > {log:q} 2>&1 && mv {output.html:q}.part.html {output.html:q}"

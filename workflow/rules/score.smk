@@ -1,0 +1,49 @@
+rule train_extractor:
+    input:
+        train=f"{layout.DATA}/train.safetensors",
+        val=f"{layout.DATA}/val.safetensors",
+        meta=f"{layout.DATA}/meta.json",
+    output:
+        weights=f"{layout.EXTRACTOR}.safetensors",
+        facts=f"{layout.EXTRACTOR}.json",
+    log:
+        "logs/train_extractor/{dataset}/{extractor}.log",
+    benchmark:
+        f"{layout.BENCHMARKS}/train_extractor/{{dataset}}/{{extractor}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: RESOURCES["train_extractor"]["threads"]
+    resources:
+        gpu=RESOURCES["train_extractor"]["gpu"],
+        mem_mb=RESOURCES["train_extractor"]["mem_mb"],
+        runtime=RESOURCES["train_extractor"]["runtime"],
+    params:
+        spec=lambda wc: SPECS.extractor(wc.dataset, wc.extractor),
+    script:
+        "../scripts/train_extractor.py"
+
+
+rule score:
+    input:
+        unpack(lambda wc: PLAN.extractor_files(wc.dataset, wc.extractor)),
+        train=f"{layout.DATA}/train.safetensors",
+        val=f"{layout.DATA}/val.safetensors",
+        meta=f"{layout.DATA}/meta.json",
+        shards=lambda wc: PLAN.shards(wc.dataset, wc.pool, int(wc.n)),
+    output:
+        score=layout.SCORE,
+    log:
+        "logs/score/{dataset}/{pool}/{extractor}-n{n}.log",
+    benchmark:
+        f"{layout.BENCHMARKS}/score/{{dataset}}/{{pool}}/{{extractor}}-n{{n}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: RESOURCES["score"]["threads"]
+    resources:
+        gpu=RESOURCES["score"]["gpu"],
+        mem_mb=RESOURCES["score"]["mem_mb"],
+        runtime=RESOURCES["score"]["runtime"],
+    params:
+        spec=lambda wc: SPECS.score(wc.dataset, wc.pool, wc.extractor, int(wc.n)),
+    script:
+        "../scripts/score.py"

@@ -1,0 +1,26 @@
+# The runs of one bundle of training sets for a block of seeds. The test split is not an input: training cannot see it.
+rule train:
+    input:
+        train=f"{layout.DATA}/train.safetensors",
+        val=f"{layout.DATA}/val.safetensors",
+        meta=f"{layout.DATA}/meta.json",
+        shards=lambda wc: PLAN.job_shards(job_of(wc)),
+    output:
+        model=f"{layout.JOB}/model.safetensors",
+        history=f"{layout.JOB}/history.csv",
+        facts=f"{layout.JOB}/training.json",
+    log:
+        "logs/train/{dataset}/{bundle}/{model}/{recipe}/seeds{seeds}.log",
+    benchmark:
+        f"{layout.BENCHMARKS}/train/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: RESOURCES["train"]["threads"]
+    resources:
+        gpu=RESOURCES["train"]["gpu"],
+        mem_mb=RESOURCES["train"]["mem_mb"],
+        runtime=RESOURCES["train"]["runtime"],
+    params:
+        spec=lambda wc: SPECS.train(job_of(wc)),
+    script:
+        "../scripts/train.py"

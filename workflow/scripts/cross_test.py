@@ -1,0 +1,20 @@
+"""Test classifiers that were trained on real images on the images of a pool (study `believing`, discriminator check)."""
+
+from synthmix import job, pools, runs
+from synthmix.evaluating import judge
+from synthmix.files import read_json, write_json
+
+spec = job.start(snakemake)
+device = job.device(snakemake)
+build = job.module(spec["entries"][1]).build
+meta = read_json(snakemake.input.meta)
+pool = pools.read(snakemake.input.shards)
+pool = pool.select(pool.index < spec["per_class"])
+models = runs.read_models(snakemake.input.model)
+rows = []
+for training_set, seed, _ in runs.each(spec["keys"]):
+    network = runs.classifier(build, spec["model"], models[training_set, seed], pool, len(meta["classes"]))
+    metrics = judge(runs.probabilities(network, pool.images, device), pool.labels)
+    kept = {name: metrics[name] for name in ("accuracy", "balanced_accuracy", "per_class_accuracy", "confusion")}
+    rows.append({"training_set": training_set, "seed": seed, "pool": spec["pool"], "images": len(pool.labels), **kept})
+write_json(snakemake.output.metrics, {"spec": spec, "runs": rows})

@@ -1,0 +1,26 @@
+"""Score a pool: IS, FID, KID, precision and recall, with intervals and the floors of real against real."""
+
+from pathlib import Path
+
+from synthmix import data, job, pools
+from synthmix.files import write_json
+from synthmix.pool_scores import score_pool
+
+spec = job.start(snakemake)
+device = job.device(snakemake)
+settings = job.settings()
+build = job.module(spec["entries"][1]).build
+weights = snakemake.input.get("extractor") or spec["extractor"].get("weights")
+extractor = build(spec["extractor"], Path(weights) if weights else None, Path(settings["weights"]), settings["offline"])
+result = score_pool(
+    pools.read(snakemake.input.shards),
+    spec["n"],
+    data.read(snakemake.input.train),
+    data.read(snakemake.input.val),
+    extractor,
+    spec["extractor"],
+    device,
+)
+write_json(
+    snakemake.output.score, {"spec": spec, "dataset": spec["dataset"], "pool": spec["pool"], "n": spec["n"], **result}
+)

@@ -1,0 +1,273 @@
+"""Checks of a study that a schema cannot make: what its definitions say of each other.
+
+A check yields problems as (dotted key, text); the first one becomes a ConfigurationError. Studies are given as
+`configuration` leaves them: valid under the schema, with imported definitions, defaults filled in, names in lists.
+"""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from synthmix.counts import known_counts, missing_images
+from synthmix.messages import shown, suggestion
+
+Definition = dict[str, Any]
+Problem = tuple[str, str]
+
+DEFINITIONS = ("datasets", "generators", "pools", "extractors", "training_sets", "models", "recipes")
+REFERENCES = {
+    "dataset": "datasets",
+    "generator": "generators",
+    "pool": "pools",
+    "extractor": "extractors",
+    "training_set": "training_sets",
+    "baseline": "training_sets",
+    "ladder": "training_sets",
+    "beside": "training_sets",
+    "model": "models",
+    "recipe": "recipes",
+}
+ARM = ("dataset", "training_set", "model", "recipe")
+ONE_DATASET = ("usefulness", "learning_curves", "confusion")  # figures of one data set, model and recipe
+LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
+
+
+class Study:
+    """A study with what is derived from its runs."""
+
+    def __init__(self, content: Definition) -> None:
+        self.content = content
+        self.of: dict[str, dict[str, Definition]] = {section: content[section] for section in DEFINITIONS}
+
+    @cached_property
+    def arms(self) -> dict[tuple[str, ...], set[int]]:
+        """(dataset, training set, model, recipe) -> seeds, for every run."""
+        arms: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        for entry in self.content["runs"]:
+            for arm in itertools.product(*(entry[key] for key in ARM)):
+                arms[arm].update(entry["seeds"])
+        return dict(arms)
+
+    def matching(self, names: Mapping[str, Any]) -> dict[tuple[str, ...], set[int]]:
+        """The arms whose names are among those that `names` gives under each key; an absent key admits any."""
+        wanted = [listed(names[key]) if key in names else None for key in ARM]
+        return {
+            arm: seeds
+            for arm, seeds in self.arms.items()
+            if all(among is None or name in among for name, among in zip(arm, wanted, strict=True))
+        }
+
+    def per_seed(self, pool: str) -> Definition | None:
+        """`train_on` of a pool's generator; None where one generator serves all seeds."""
+        found: Definition | None = self.of["generators"][self.of["pools"][pool]["generator"]].get("train_on")
+        return found
+
+    def dataset_of(self, figure: Mapping[str, Any]) -> str | None:
+        """The data set of a figure of one data set: its own, or the only one of the study's runs; else None."""
+        datasets = {arm[0] for arm in self.arms}
+        only: str | None = figure.get("dataset") or (min(datasets) if len(datasets) == 1 else None)
+        return only
+
+    def pools_of(self, training_set: str) -> dict[str, str]:
+        """Key -> pool, for the pools that a training set reads."""
+        definition = self.of["training_sets"][training_set]
+        found = {"pool": definition.get("pool"), "monitor.pool": definition.get("monitor", {}).get("pool")}
+        return {key: pool for key, pool in found.items() if pool}
+
+
+def listed(value: Any) -> list[Any]:
+    """The value as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def references(content: Definition) -> Iterator[Problem]:
+    """Every name that is used is defined."""
+    for section, entries in content.items():
+        if not isinstance(entries, dict | list):
+            continue
+        pairs: Any = entries.items() if isinstance(entries, dict) else enumerate(entries)
+        for name, entry in [(None, entries)] if section == "primary" else pairs:
+            if isinstance(entry, dict):
+                where = (
+                    section if name is None else f"{section}[{name}]" if isinstance(name, int) else f"{section}.{name}"
+                )
+                yield from _unknown(content, where, entry)
+                yield from _unknown(content, f"{where}.monitor", entry.get("monitor", {}))
+
+
+def _unknown(content: Definition, where: str, entry: Definition) -> Iterator[Problem]:
+    for key, section in REFERENCES.items():
+        names = entry.get(key, [])
+        if isinstance(names, dict):  # a definition written in place
+            continue
+        for index, name in enumerate(listed(names)):
+            if name not in content[section]:
+                place = f"[{index}]" if isinstance(names, list) and len(names) > 1 else ""
+                word = section.removesuffix("s").replace("_", " ")
+                yield f"{where}.{key}{place}", f"unknown {word} {shown(name)}{suggestion(name, content[section])}"
+
+
+# ---- definitions -----------------------------------------------------------------------------------------------------
+
+
+def definitions(study: Study) -> Iterator[Problem]:
+    """Each definition agrees with itself and with those that it names."""
+    checks: Sequence[tuple[str, Any]] = (
+        ("datasets", _dataset),
+        ("generators", _generator),
+        ("models", _model),
+        ("recipes", _recipe),
+    )
+    for section, check in checks:
+        for name, definition in study.of[section].items():
+            for key, text in check(definition):
+                yield f"{section}.{name}.{key}", text
+    for name, definition in study.of["training_sets"].items():
+        for key, text in _training_set(study, name, definition):
+            yield f"training_sets.{name}{'.' if key else ''}{key}", text
+
+
+def _dataset(dataset: Definition) -> Iterator[Problem]:
+    if dataset["source"] != "hub":
+        return
+    for split in ("val", "test"):
+        if split in dataset and split in dataset["splits"]:
+            yield split, f"given although splits.{split} names the source's own; delete one of the two"
+        if split not in dataset and split not in dataset["splits"]:
+            yield split, f"missing key; add it (what is cut from train), or splits.{split} (the source's own)"
+
+
+def _generator(generator: Definition) -> Iterator[Problem]:
+    levels, attention = len(generator["channels"]), len(generator["attention"])
+    if levels != attention:
+        yield "attention", f"has {attention} values for {levels} channels; give one for each"
+    if generator["seeds_per_job"] > 1 and "train_on" not in generator:
+        yield "seeds_per_job", "needs train_on: one generator serves all seeds; delete it"
+
+
+def _model(model: Definition) -> Iterator[Problem]:
+    if "heads" in model and model["width"] % model["heads"]:
+        yield "heads", f"{model['heads']} heads do not divide width {model['width']}; change one of the two"
+
+
+def _recipe(recipe: Definition) -> Iterator[Problem]:
+    if "epochs" in recipe and "steps" in recipe:
+        yield "steps", "given beside epochs; delete one of the two"
+    if "epochs" not in recipe and "steps" not in recipe:
+        yield "steps", "missing key; add it, or epochs"
+    if recipe["momentum"] and recipe["optimizer"] != "sgd":
+        yield "momentum", f"is for sgd, not {recipe['optimizer']}; delete it"
+
+
+def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]:
+    if "real" not in own and "synthetic" not in own:
+        yield "", "has no images; add real, or synthetic and pool"
+    if "synthetic" in own and "pool" not in own:
+        yield "pool", "missing key; name the pool of the synthetic images"
+    for key in ("pool", "draw_from"):
+        if key in own and "synthetic" not in own:
+            yield key, "needs synthetic (images per class); add it, or delete this key"
+    if own["shuffle_synthetic_labels"] and "synthetic" not in own:
+        yield "shuffle_synthetic_labels", "needs synthetic (images per class); add it, or delete this key"
+    if "held_back" in own and own.get("real", "all") == "all":
+        yield "held_back", "needs real to be a number: nothing is held back of all real images; change real"
+    if "synthetic" in own and "pool" in own:
+        yield from _draw(study, own)
+    if "monitor" in own:
+        yield from _monitor(study, own)
+    for key, pool in study.pools_of(name).items():
+        train_on = study.per_seed(pool)
+        if train_on and own.get("real") != train_on["real"]:
+            yield (
+                "real",
+                f"must be {train_on['real']}: the generator of {key} {pool} is trained on the {train_on['real']} real "
+                f"images per class of each seed (train_on), not {shown(own['real']) if 'real' in own else 'none'}",
+            )
+
+
+def _draw(study: Study, own: Definition) -> Iterator[Problem]:
+    per_class = study.of["pools"][own["pool"]]["per_class"]
+    draw_from = own["draw_from"] if "draw_from" in own else own["synthetic"]
+    if own["synthetic"] > per_class:
+        yield "synthetic", _too_many(own["synthetic"], own["pool"], per_class)
+    if draw_from < own["synthetic"]:
+        yield "draw_from", f"{draw_from} is fewer than synthetic, {own['synthetic']}; raise it"
+    if draw_from > per_class:
+        yield "draw_from", _too_many(draw_from, own["pool"], per_class)
+
+
+def _monitor(study: Study, own: Definition) -> Iterator[Problem]:
+    monitor = own["monitor"]
+    pool, last = monitor["pool"], monitor["first"] + monitor["per_class"]
+    if last > study.of["pools"][pool]["per_class"]:
+        yield "monitor", "first + per_class: " + _too_many(last, pool, study.of["pools"][pool]["per_class"])
+    trained = own.get("draw_from", own.get("synthetic", 0))
+    if pool == own.get("pool") and monitor["first"] < trained:
+        yield "monitor.first", f"the first {trained} images of {pool} are trained on; raise it to {trained} or more"
+
+
+def _too_many(wanted: int, pool: str, per_class: int) -> str:
+    return f"{wanted} images per class, but pool {pool} has {per_class}; lower it, or raise pools.{pool}.per_class"
+
+
+# ---- runs ------------------------------------------------------------------------------------------------------------
+
+
+def runs(study: Study) -> Iterator[Problem]:
+    """Runs can be made, each once, under paths that exist on common file systems."""
+    bundles: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
+    for index, entry in enumerate(study.content["runs"]):
+        where = f"runs[{index}]"
+        bundle = entry.get("bundle")
+        if bundle in study.of["training_sets"] and bundle not in entry["training_set"]:
+            yield f"{where}.bundle", f"{bundle} is a training set that the bundle does not hold; rename the bundle"
+        for arm in itertools.product(*(entry[key] for key in ARM)):
+            own = bundle or arm[1]
+            for seed in entry["seeds"]:
+                other = bundles[arm].setdefault(seed, own)
+                if other != own:
+                    problem = f"seed {seed} of {'/'.join(arm)} is in bundle {other} too; ask for it once"
+                    yield f"{where}.bundle", problem
+            yield from path_length(f"{where}.bundle", [arm[0], own, *arm[2:]], entry["seeds"])
+    yield from _resolutions(study)
+    yield from _known_counts(study)
+    yield from _compared_architectures(study)
+
+
+def path_length(where: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Problem]:
+    """The names of a job, joined into one file name, are not too long."""
+    joined = "_".join([*names, f"seeds{max(seeds)}-{max(seeds)}"])
+    if len(joined) > LONGEST_COMPONENT:
+        yield where, f"its names make {len(joined)} characters, more than {LONGEST_COMPONENT}; shorten some of {joined}"
+
+
+def _resolutions(study: Study) -> Iterator[Problem]:
+    for dataset, _, model, _ in study.arms:
+        definition = study.of["datasets"][dataset]
+        side = definition.get("resolution", 8 if definition["source"] == "embedded" else None)
+        patch = study.of["models"][model].get("patch")
+        if side and patch and side % patch:
+            yield (
+                f"models.{model}.patch",
+                f"{patch} does not divide the resolution {side} of data set {dataset}; change it",
+            )
+
+
+def _known_counts(study: Study) -> Iterator[Problem]:
+    for dataset, training_set in dict.fromkeys(arm[:2] for arm in study.arms):
+        counts = known_counts(study.of["datasets"][dataset])
+        if counts:
+            for key, text in missing_images(study.of["training_sets"][training_set], counts):
+                yield f"training_sets.{training_set}.{key}", f"{text} (data set {dataset})"
+
+
+def _compared_architectures(study: Study) -> Iterator[Problem]:
+    scored = {name for entry in study.content["scores"] for name in entry["extractor"]}
+    used = {study.of["extractors"][name].get("model", {}).get("architecture"): name for name in sorted(scored)}
+    for model in dict.fromkeys(arm[2] for arm in study.arms):
+        architecture = study.of["models"][model]["architecture"]
+        if architecture in used:
+            problem = f"{architecture} is the architecture of extractor {used[architecture]} too; compare another one"
+            yield f"models.{model}.architecture", problem

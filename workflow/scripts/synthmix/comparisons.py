@@ -1,0 +1,179 @@
+"""Comparisons of training sets, paired by seed, with the family-wise correction of a study."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from synthmix import statistics
+from synthmix.experiments import Arm, Job, constant, groups, job_of, paired, runs_of, wanted
+from synthmix.files import DamagedFileError
+
+COLUMNS = [
+    "dataset",
+    "model",
+    "recipe",
+    "metric",
+    "training_set",
+    "baseline",
+    "primary",
+    "n",
+    "mean",
+    "baseline_mean",
+    "difference",
+    "t_low",
+    "t_high",
+    "joint_low",
+    "joint_high",
+    "p",
+    "p_holm",
+    "p_min",
+    "pair_correlation",
+    "real_images",
+    "baseline_real_images",
+    "generator_real_images",
+    "baseline_generator_real_images",
+]
+
+
+def compare(
+    experiments: pd.DataFrame,
+    predictions: Iterable[str | Path],
+    comparisons: Sequence[Mapping[str, Any]],
+    primary: Mapping[str, str] | None,
+    metric: str = "accuracy",
+) -> pd.DataFrame:
+    """One row per comparison and (dataset, model, recipe) in which both of its arms were run.
+
+    `experiments` is what experiments.collect returns; `predictions` are the jobs' predictions.parquet, of which only
+    those needed are read; `comparisons` lists {baseline, training_set}, and `primary` names dataset, model, recipe,
+    training_set and baseline of the one comparison that stays outside the correction (added if not in the list).
+    Differences are training set minus baseline over the seeds that both arms have. Columns: see COLUMNS. `p` is that of
+    the exact sign-flip test, `p_holm` Holm's over all rows but the primary one, which keeps its p, and `p_min` the
+    smallest p that n seeds can reach. The joint interval resamples seeds and test images and exists for accuracy only.
+    Raises ValueError where the primary comparison was not run.
+    """
+    tested = _Predictions(predictions)
+    chosen = _named(primary) if primary else None
+    pairs = {(arm, entry["baseline"]): None for entry in comparisons for arm in _candidates(experiments, entry)}
+    if chosen:
+        pairs.setdefault(chosen, None)
+    rows = []
+    for arm, baseline in pairs:
+        values = paired(experiments, arm, baseline, metric)
+        if values.empty:
+            if (arm, baseline) == chosen:
+                raise ValueError(
+                    f"primary: {arm.training_set} and {baseline} share no seed in {'/'.join(arm[:3])}: add their runs"
+                )
+            continue
+        runs, against = (runs_of(experiments, one).loc[values.index] for one in _both(arm, baseline))
+        joint = tested.joint_interval(arm, baseline, runs, against) if metric == "accuracy" else (None, None)
+        rows.append(
+            {
+                **arm._asdict(),
+                "baseline": baseline,
+                "metric": metric,
+                "primary": (arm, baseline) == chosen,
+                "joint_low": joint[0],
+                "joint_high": joint[1],
+                **_statistics(values),
+                **_counts(runs, against),
+            }
+        )
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    others = ~frame["primary"].astype(bool)
+    frame["p_holm"] = frame["p"]
+    frame.loc[others, "p_holm"] = statistics.holm(frame.loc[others, "p"])
+    return frame
+
+
+def _named(primary: Mapping[str, str]) -> tuple[Arm, str]:
+    return Arm(*(primary[key] for key in Arm._fields)), primary["baseline"]
+
+
+def _both(arm: Arm, baseline: str) -> tuple[Arm, Arm]:
+    return arm, arm._replace(training_set=baseline)
+
+
+def _candidates(experiments: pd.DataFrame, entry: Mapping[str, Any]) -> list[Arm]:
+    """Every (dataset, model, recipe) beside each training set of the entry, in the order of the entry."""
+    settings = [setting for setting, _ in groups(experiments, ["dataset", "model", "recipe"])]
+    names = wanted(entry, "training_set") or []
+    return [Arm(dataset, model, recipe, name) for dataset, model, recipe in settings for name in names]
+
+
+def _statistics(values: pd.DataFrame) -> dict[str, Any]:
+    differences = (values["value"] - values["baseline"]).to_numpy()
+    interval = statistics.t_interval(differences)
+    return {
+        "n": interval.n,
+        "mean": values["value"].mean(),
+        "baseline_mean": values["baseline"].mean(),
+        "difference": interval.mean,
+        "t_low": interval.low,
+        "t_high": interval.high,
+        "p": statistics.sign_flip_test(differences),
+        "p_min": statistics.smallest_p(interval.n),
+        "pair_correlation": statistics.pair_correlation(values["value"].to_numpy(), values["baseline"].to_numpy()),
+    }
+
+
+def _counts(runs: pd.DataFrame, against: pd.DataFrame) -> dict[str, float | None]:
+    names = ["real_images", "generator_real_images"]
+    return {name: constant(runs, name) for name in names} | {
+        f"baseline_{name}": constant(against, name) for name in names
+    }
+
+
+class _Predictions:
+    """Which test images each run had right, read once per arm from the files that hold it."""
+
+    def __init__(self, paths: Iterable[str | Path]) -> None:
+        self._files: dict[Job, list[Path]] = {}
+        for path in paths:
+            self._files.setdefault(job_of(path), []).append(Path(path))
+        self._tables: dict[Arm, pd.DataFrame] = {}
+
+    def joint_interval(self, arm: Arm, baseline: str, runs: pd.DataFrame, against: pd.DataFrame) -> tuple[float, float]:
+        """statistics.joint_interval of the arm against its baseline, over the seeds of `runs` and `against`."""
+        correct, baseline_correct = (
+            self._correct(arm, runs),
+            self._correct(arm._replace(training_set=baseline), against),
+        )
+        if not correct.columns.equals(baseline_correct.columns):
+            raise ValueError(
+                f"{'/'.join(arm)} and {baseline} were tested on different images: "
+                "delete the older predictions and run snakemake again"
+            )
+        return statistics.joint_interval(correct.to_numpy(dtype=bool), baseline_correct.to_numpy(dtype=bool))
+
+    def _correct(self, arm: Arm, runs: pd.DataFrame) -> pd.DataFrame:
+        """Rows: the seeds of `runs`; columns: rows of the test split; values: right or not."""
+        if arm not in self._tables:
+            paths = []
+            for bundle in runs["bundle"].unique():
+                job = Job(arm.dataset, bundle, arm.model, arm.recipe)
+                if job not in self._files:
+                    raise ValueError(f"no predictions file of {'/'.join(job)}: list it beside its metrics")
+                paths += self._files[job]
+            rows = pd.concat([_read(path, arm.training_set) for path in paths])
+            self._tables[arm] = rows.pivot(index="seed", columns="index", values="correct").sort_index(axis=1)
+        table = self._tables[arm].reindex(runs.index)
+        if table.empty or table.isna().to_numpy().any():
+            raise ValueError(
+                f"{'/'.join(arm)}: predictions miss a seed or a test image: delete them and run snakemake again"
+            )
+        return table
+
+
+def _read(path: Path, training_set: str) -> pd.DataFrame:
+    try:
+        table = pq.read_table(
+            path, columns=["seed", "index", "correct"], filters=[("training_set", "==", training_set)]
+        )
+    except (OSError, ValueError) as error:
+        raise DamagedFileError(path, error) from error
+    return table.to_pandas()

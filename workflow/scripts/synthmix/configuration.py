@@ -1,0 +1,188 @@
+"""config.yaml and the studies: read strictly, checked, with every default filled in.
+
+Nothing heavy is imported here, for the Snakefile is parsed again by every job.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synthmix import checks, result_checks
+from synthmix.checks import DEFINITIONS, ONE_DATASET, Study
+from synthmix.messages import ConfigurationError, listing, suggestion
+from synthmix.schema import expected, read_schema, validated
+from synthmix.yaml_reader import read_yaml
+
+__all__ = ["ConfigurationError", "Studies", "read_config", "read_studies", "read_yaml", "validate_config"]
+
+# A study is a target of Snakemake, as these rules are.
+RULES = (
+    "all",
+    "prepare_data",
+    "train_generator",
+    "train_generator_by_seed",
+    "generate",
+    "train_extractor",
+    "score",
+    "train",
+    "evaluate",
+    "cross_test",
+    "experiments",
+    "comparisons",
+    "table",
+    "figure",
+    "report",
+)
+
+
+@dataclass(frozen=True)
+class Studies:
+    """The studies of a folder.
+
+    active: name -> content, valid, with imported definitions and all defaults; keys that take a name or a list of names
+    hold lists, `seeds` a list of integers, and `scores` has one entry for each pool, with its `n`.
+    broken: name -> what is wrong with it, for studies that are not active.
+    """
+
+    active: dict[str, dict[str, Any]]
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Read config.yaml; every key is present, `studies` is a list. Raises ConfigurationError."""
+    return validate_config(read_yaml(path), path)
+
+
+def validate_config(config: Mapping[str, Any] | None, file: str | Path) -> dict[str, Any]:
+    """A valid copy of a configuration with every key present; `file` names it in errors. Raises ConfigurationError."""
+    content: dict[str, Any] = validated(dict(config) if isinstance(config, Mapping) else config, "config", file)
+    return content
+
+
+def read_studies(folder: str | Path, active: Iterable[str]) -> Studies:
+    """Read every study of a folder; those named in `active` must be valid, others may be broken.
+
+    Raises:
+        ConfigurationError: an active study does not exist, is invalid, or defines a name otherwise than another one.
+    """
+    reader = _Reader(Path(folder))
+    names = list(dict.fromkeys(active))
+    for name in names:
+        if not reader.content(name)["runs"]:
+            raise ConfigurationError(reader.file(name), "runs", "a study needs at least one run; add an entry")
+    studies = {name: reader.study(name) for name in names}
+    _require_equal_definitions(reader, names)
+    broken = {}
+    for name in reader.names:
+        if name not in studies:
+            try:
+                reader.study(name)
+            except ConfigurationError as error:
+                broken[name] = str(error)
+    return Studies(studies, broken)
+
+
+def _require_equal_definitions(reader: "_Reader", names: Iterable[str]) -> None:
+    """Active studies share results by name: a name means the same in all of them."""
+    known: dict[tuple[str, str], tuple[str, Any]] = {}
+    for study in names:
+        for section, key, definition, origin in reader.definitions(study):
+            first = known.setdefault((section, key), (origin, definition))
+            if first[1] != definition:
+                raise reader.differing(f"{section}.{key}", first, (origin, definition))
+
+
+def _completed(study: Study) -> dict[str, Any]:
+    """The content with those defaults that depend on other keys."""
+    content = study.content
+    training_sets = {
+        name: {**each, "draw_from": each.get("draw_from", each["synthetic"])} if "synthetic" in each else each
+        for name, each in content["training_sets"].items()
+    }
+    scores = [
+        {**entry, "pool": [pool], "n": entry.get("n", content["pools"][pool]["per_class"])}
+        for entry in content["scores"]
+        for pool in entry["pool"]
+    ]
+    figures = {
+        name: {**each, "dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else each
+        for name, each in content["figures"].items()
+    }
+    return {**content, "training_sets": training_sets, "scores": scores, "figures": figures}
+
+
+class _Reader:
+    """The studies of one folder, each file read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names = sorted(path.stem for path in folder.glob("*.yaml"))
+        self.contents: dict[str, dict[str, Any]] = {}
+
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name}.yaml"
+
+    def content(self, name: str, wanted_by: str = "studies of config.yaml") -> dict[str, Any]:
+        """A study by itself: valid under the schema, seeds as lists, nothing imported."""
+        if name not in self.names:
+            hint = suggestion(name, self.names)
+            raise ConfigurationError(self.file(name), "", f"no such file, but {wanted_by} names the study{hint}")
+        if name not in self.contents:
+            content = validated(read_yaml(self.file(name)), "study", self.file(name))
+            for entry in (*content["runs"], *content["cross_tests"]):
+                seeds = entry["seeds"]
+                entry["seeds"] = [int(seed) for seed in seeds] if isinstance(seeds, list) else list(range(seeds))
+            self.contents[name] = content
+        return self.contents[name]
+
+    def imports(self, name: str, path: tuple[str, ...] = ()) -> list[str]:
+        """The study and all that it uses, directly or not, each once, itself first."""
+        if name in path:
+            chain = " -> ".join((*path[path.index(name) :], name))
+            raise ConfigurationError(self.file(path[-1]), "use", f"studies use each other ({chain}); drop one use")
+        wanted_by = f"use of {self.file(path[-1])}" if path else "studies of config.yaml"
+        used = [each for other in self.content(name, wanted_by)["use"] for each in self.imports(other, (*path, name))]
+        return list(dict.fromkeys([name, *used]))
+
+    def definitions(self, name: str) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+        """(section, name, definition, study that it stands in) of a study's own and imported definitions."""
+        for study in self.imports(name):
+            for section in DEFINITIONS:
+                for key, definition in self.content(study)[section].items():
+                    yield section, key, definition, study
+
+    def study(self, name: str) -> dict[str, Any]:
+        """A study with imported definitions and all defaults. Raises ConfigurationError."""
+        self._require_name(name)
+        content = {**self.content(name), **{section: {} for section in DEFINITIONS}}
+        origin: dict[str, str] = {}
+        for section, key, definition, study in self.definitions(name):
+            known = content[section].setdefault(key, definition)
+            other = origin.setdefault(f"{section}.{key}", study)
+            if known != definition:
+                raise self.differing(f"{section}.{key}", (other, known), (study, definition))
+        self._require_sound(name, checks.references(content), origin)
+        whole = Study(content)
+        for check in (checks.definitions, checks.runs, result_checks.measurements, result_checks.displays):
+            self._require_sound(name, check(whole), origin)
+        return _completed(whole)
+
+    def _require_name(self, name: str) -> None:
+        form = read_schema("study")["properties"]["datasets"]["propertyNames"]
+        if not re.search(form["pattern"], name):
+            raise ConfigurationError(self.file(name), "", f"a study's name must be {expected(form)}; rename the file")
+        if name in RULES:
+            raise ConfigurationError(self.file(name), "", "a rule of the workflow has this name; rename the file")
+
+    def _require_sound(self, name: str, problems: Iterator[checks.Problem], origin: Mapping[str, str]) -> None:
+        for key, text in problems:
+            study = origin.get(".".join(key.split(".")[:2]), name)
+            raise ConfigurationError(self.file(study), key, text)
+
+    def differing(self, key: str, one: tuple[str, Any], other: tuple[str, Any]) -> ConfigurationError:
+        """The error of two (study, definition) of one name that are not equal."""
+        differing = [each for each in {**one[1], **other[1]} if one[1].get(each) != other[1].get(each)]
+        problem = f"differs from {key} in {self.file(one[0])} (in {listing(differing)}); rename one, or make them equal"
+        return ConfigurationError(self.file(other[0]), key, problem)

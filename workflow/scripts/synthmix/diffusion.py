@@ -1,0 +1,209 @@
+"""Class-conditional denoising diffusion (Ho et al. 2020) with classifier-free guidance (Ho and Salimans 2022).
+
+The network is diffusers' UNet2DModel; one class more than the data set has stands for "no label". As in training a
+classifier, everything random is a function of a seed and a step, so a resumed training equals one never stopped.
+"""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+from diffusers.training_utils import EMAModel
+from torch import Tensor
+from torch.nn import functional as F
+
+from synthmix import engine
+from synthmix.store import Entry
+from synthmix.streams import seed as stream_seed
+from synthmix.training import Interruption, arrays, tensors
+
+SAMPLERS = {"ddim": DDIMScheduler, "dpm-solver++": DPMSolverMultistepScheduler}
+
+
+def network(generator: dict[str, Any], channels: int, size: int, classes: int) -> UNet2DModel:
+    """The untrained UNet of a generator for images (channels, size, size) of a number of classes."""
+    widths, attention = generator["channels"], generator["attention"]
+    return UNet2DModel(
+        sample_size=size,
+        in_channels=channels,
+        out_channels=channels,
+        block_out_channels=widths,
+        layers_per_block=generator["layers_per_block"],
+        down_block_types=["AttnDownBlock2D" if here else "DownBlock2D" for here in attention],
+        up_block_types=["AttnUpBlock2D" if here else "UpBlock2D" for here in reversed(attention)],
+        norm_num_groups=8,
+        attention_head_dim=16,
+        num_class_embeds=classes + 1,
+    )
+
+
+def noise_schedule(generator: dict[str, Any]) -> DDPMScheduler:
+    """The noise schedule that a generator is trained with."""
+    return DDPMScheduler(
+        num_train_timesteps=generator["train_timesteps"],
+        beta_schedule=generator["noise_schedule"],
+        prediction_type=generator["prediction"],
+    )
+
+
+def fit(
+    generator: dict[str, Any],
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    seed: int,
+    entry: Entry,
+    stop: Interruption,
+    device: str,
+) -> dict[str, Any]:
+    """Train a generator, or take it from the store.
+
+    Args:
+        generator: its definition, defaults resolved.
+        images: uint8 (N, H, W, C), the images that it may see.
+        labels: int64 (N,).
+        classes: number of classes.
+        seed: of initialisation, order and noise.
+        entry: its entry in the store.
+        stop: when to save, and whether to stop.
+        device: "cpu" or "cuda".
+
+    Returns:
+        The finished state: `model` (arrays by name: the averaged weights), `history` (rows), `facts`.
+    """
+    state = entry.load()
+    if state is not None and state.get("done"):
+        return state
+    size, channels, steps = images.shape[1], images.shape[3], generator["steps"]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed("initialisation", seed))
+        unet = network(generator, channels, size, classes).to(device, memory_format=torch.channels_last)
+    average = EMAModel(unet.parameters(), decay=generator["ema_decay"], use_ema_warmup=True, power=0.75)
+    average.to(device)
+    optimizer = torch.optim.AdamW(unet.parameters(), generator["learning_rate"], weight_decay=0.0)
+    state = state or {"step": 0, "history": [], "seconds": 0.0, "sum": 0.0}
+    if "model" in state:
+        unet.load_state_dict(tensors(state["model"]))
+        optimizer.load_state_dict(tensors(state["optimizer"]))
+        average.load_state_dict(tensors(state["average"]))
+        average.to(device)
+    schedule = noise_schedule(generator)
+    data, targets = engine.to_device(images, device).float() / 127.5 - 1, torch.from_numpy(labels).to(device)
+    random, batch_size = torch.Generator(), generator["batch_size"]
+    every = max(1, steps // 20)
+    total = torch.tensor(state["sum"], dtype=torch.float64, device=device)
+    started = time.monotonic() - state["seconds"]
+    unet.train()
+    for step in range(state["step"], steps):
+        random.manual_seed(stream_seed("diffusion", seed, step))
+        chosen = torch.randint(len(targets), (batch_size,), generator=random).to(device)
+        times = torch.randint(generator["train_timesteps"], (batch_size,), generator=random).to(device)
+        noise = torch.randn((batch_size, *data.shape[1:]), generator=random).to(device)
+        unlabelled = (torch.rand(batch_size, generator=random) < generator["label_dropout"]).to(device)
+        clean, condition = data[chosen], torch.where(unlabelled, classes, targets[chosen])
+        noisy = schedule.add_noise(clean, noise, times)
+        wanted = schedule.get_velocity(clean, noise, times) if generator["prediction"] == "v_prediction" else noise
+        for group in optimizer.param_groups:
+            group["lr"] = generator["learning_rate"] * min(1.0, (step + 1) / (generator["warmup_steps"] + 1))
+        with engine.autocast(device, generator["precision"]):
+            output = unet(noisy, times, class_labels=condition).sample
+        loss = F.mse_loss(output.float(), wanted)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(unet.parameters(), generator["gradient_clip"])
+        optimizer.step()
+        average.step(unet.parameters())
+        total += loss.detach().double()
+        if (step + 1) % every == 0 or step + 1 == steps:
+            since = step + 1 - (state["history"][-1]["step"] if state["history"] else 0)
+            seconds = time.monotonic() - started
+            row = {"step": step + 1, "seconds": round(seconds, 3), "loss": total.item() / since}
+            state["history"].append(row)
+            total.zero_()
+            left = seconds / (step + 1) * (steps - step - 1)
+            rate = batch_size * (step + 1) / seconds
+            print(f"step {step + 1}/{steps} loss {row['loss']:.4f} {rate:.0f} images/s {left:.0f} s left", flush=True)
+        if step + 1 < steps and stop.due():
+            state |= {"step": step + 1, "seconds": time.monotonic() - started, "sum": total.item()}
+            weights = {"model": arrays(unet.state_dict()), "optimizer": arrays(optimizer.state_dict())}
+            entry.save({**state, **weights, "average": arrays(average.state_dict())})
+            stop.done()
+    average.copy_to(unet.parameters())
+    seconds = time.monotonic() - started
+    facts = {
+        "steps": steps,
+        "seconds": round(seconds, 3),
+        "images_per_second": round(steps * batch_size / max(seconds, 1e-9), 1),
+        "parameters": sum(p.numel() for p in unet.parameters()),
+        "real_images": len(targets),
+    }
+    result = {"done": True, "model": arrays(unet.state_dict()), "history": state["history"], "facts": facts}
+    entry.save(result)
+    return result
+
+
+def sample(
+    unet: UNet2DModel,
+    schedule: DDPMScheduler,
+    sampling: dict[str, Any],
+    wanted: list[tuple[int, int]],
+    seed: int,
+    device: str,
+) -> np.ndarray:
+    """Draw the images (class, index) that are wanted, uint8 (N, H, W, C).
+
+    Every image has a noise of its own, a function of seed, class and index, and batches have one fixed shape (the last
+    is padded), so that an image does not depend on which others are drawn with it.
+
+    Args:
+        unet: the trained network, in evaluation mode on the device.
+        schedule: the noise schedule that it was trained with.
+        sampling: `sampler`, `steps`, `guidance` (1: none), `batch_size`.
+        wanted: (class, index in class) of each image.
+        seed: the pool's seed.
+        device: "cpu" or "cuda".
+    """
+    drawn = [
+        _denoise(unet, schedule, sampling, part, seed, device) for part in _batches(wanted, sampling["batch_size"])
+    ]
+    images = torch.cat(drawn)[: len(wanted)]
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _batches(wanted: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    for start in range(0, len(wanted), size):
+        part = wanted[start : start + size]
+        yield part + [part[-1]] * (size - len(part))
+
+
+def _denoise(
+    unet: UNet2DModel,
+    schedule: DDPMScheduler,
+    sampling: dict[str, Any],
+    wanted: list[tuple[int, int]],
+    seed: int,
+    device: str,
+) -> Tensor:
+    shape = (unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+    noises = []
+    for label, index in wanted:
+        noises.append(
+            torch.randn(shape, generator=torch.Generator().manual_seed(stream_seed("noise", seed, label, index)))
+        )
+    x = torch.stack(noises).to(device, memory_format=torch.channels_last)
+    labels = torch.tensor([label for label, _ in wanted], device=device)
+    unlabelled = torch.full_like(labels, unet.config.num_class_embeds - 1)
+    sampler = SAMPLERS[sampling["sampler"]].from_config(schedule.config)
+    sampler.set_timesteps(sampling["steps"])
+    guidance = sampling["guidance"]
+    with engine.evaluating(unet):
+        for t in sampler.timesteps:
+            output = unet(x, t, class_labels=labels).sample
+            if guidance != 1:
+                free = unet(x, t, class_labels=unlabelled).sample
+                output = free + guidance * (output - free)
+            x = sampler.step(output, t, x).prev_sample
+    return x.clamp(-1, 1)

@@ -1,0 +1,148 @@
+"""Which images a run trains on: nested draws of real images, draws from a pool, label noise."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from synthmix.data import Split
+from synthmix.pools import Pool
+from synthmix.streams import stream
+
+
+@dataclass
+class TrainingSet:
+    """The images of one run, in a fixed order: real ones first."""
+
+    images: np.ndarray  # uint8 (N, H, W, C)
+    labels: np.ndarray  # int64 (N,)
+    real: int  # how many are real images, held-back ones included
+    monitor: tuple[np.ndarray, np.ndarray] | None  # generated images and labels that are watched, not trained on
+
+
+def class_ranks(labels: np.ndarray, seed: int) -> np.ndarray:
+    """The rank of every image in its class's random order for a seed, int64 (N,).
+
+    The first k of each class are the k-shot draw, so the draws of one seed are nested.
+    """
+    ranks = np.empty(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        ranks[stream("draw", seed, label).permutation(members)] = np.arange(len(members))
+    return ranks
+
+
+def draw_real(labels: np.ndarray, real: Any, seed: int, source: str = "train") -> np.ndarray:
+    """Indices of the real images that a run sees, ascending, int64.
+
+    Args:
+        labels: int64 (N,), of the train split.
+        real: "all", k per class, {"total": N} (in proportion to the classes), or None for no real images.
+        seed: the run's seed; draws of one seed are nested in k and in N.
+        source: what to name in an error.
+
+    Raises:
+        ValueError: a class has fewer images than asked for.
+    """
+    if real is None:
+        return np.empty(0, dtype=np.int64)
+    if real == "all":
+        return np.arange(len(labels))
+    counts = np.bincount(labels)
+    ranks = class_ranks(labels, seed)
+    if isinstance(real, dict):
+        total = real["total"]
+        if total > len(labels):
+            raise ValueError(f"{source}: real: total: {total}, but it has {len(labels)} images: lower total")
+        order = np.lexsort((labels, (ranks + 0.5) / counts[labels]))
+        return np.sort(order[:total])
+    _check_enough(counts, int(real), source)
+    return np.flatnonzero(ranks < int(real))
+
+
+def _check_enough(counts: np.ndarray, wanted: int, source: str) -> None:
+    if counts.min() < wanted:
+        raise ValueError(
+            f"{source}: {wanted} real images per class were asked for, but class {int(counts.argmin())} has "
+            f"{int(counts.min())}: lower `real` or `held_back`"
+        )
+
+
+def draw_held_back(labels: np.ndarray, real: int, held_back: int, seed: int, source: str = "train") -> np.ndarray:
+    """Indices of the `held_back` real images per class that follow the `real` first ones in a seed's draw, int64."""
+    _check_enough(np.bincount(labels), real + held_back, source)
+    ranks = class_ranks(labels, seed)
+    return np.flatnonzero((ranks >= real) & (ranks < real + held_back))
+
+
+def draw_synthetic(pool: Pool, synthetic: int, draw_from: int, classes: int, seed: int, source: str) -> np.ndarray:
+    """Rows of a pool that a run trains on, int64: `synthetic` per class of the first `draw_from`, nested per seed.
+
+    Raises:
+        ValueError: the pool lacks images of a class (a filtered, truncated or foreign pool).
+    """
+    rows = []
+    for label in range(classes):
+        chosen = stream("synthetic", seed, label).permutation(draw_from)[:synthetic]
+        found = np.flatnonzero((pool.labels == label) & np.isin(pool.index, chosen))
+        if len(found) != synthetic:
+            raise ValueError(
+                f"{source}: {len(found)} of {synthetic} generated images of class {label} were found: "
+                "delete the pool's shards and run snakemake again"
+            )
+        rows.append(found)
+    return np.concatenate(rows)
+
+
+def noisy_labels(labels: np.ndarray, probability: float, classes: int, seed: int) -> np.ndarray:
+    """Labels (N,) of which each is replaced, with a probability, by a uniformly random incorrect one.
+
+    The draw is nested: an image whose label is wrong at p is wrong, in the same way, at every larger p.
+    """
+    random = stream("label-noise", seed)
+    wrong = random.random(len(labels)) < probability
+    offsets = random.integers(1, classes, len(labels))
+    return np.where(wrong, (labels + offsets) % classes, labels)
+
+
+def assemble(
+    spec: dict[str, Any], seed: int, train: Split, pools: dict[str, Pool], classes: int, source: str
+) -> TrainingSet:
+    """The training set of one run.
+
+    Args:
+        spec: the definition of the training set, defaults resolved.
+        seed: the run's seed.
+        train: the train split.
+        pools: the pools that the definition names, by name.
+        classes: number of classes.
+        source: what to name in an error.
+    """
+    labels = train.labels
+    if spec.get("label_noise"):
+        labels = noisy_labels(labels, spec["label_noise"], classes, seed)
+    chosen = draw_real(train.labels, spec.get("real"), seed, source)
+    if spec.get("held_back"):
+        more = draw_held_back(train.labels, int(spec.get("real") or 0), spec["held_back"], seed, source)
+        chosen = np.concatenate([chosen, more])
+    images, targets = [train.images[chosen]], [labels[chosen]]
+    if spec.get("synthetic"):
+        pool = of_seed(pools[spec["pool"]], seed)
+        draw_from = spec.get("draw_from") or spec["synthetic"]
+        rows = draw_synthetic(pool, spec["synthetic"], draw_from, classes, seed, f"{source}: pool {spec['pool']}")
+        drawn = pool.labels[rows]
+        if spec.get("shuffle_synthetic_labels"):
+            drawn = stream("shuffle", seed).permutation(drawn)
+        images.append(pool.images[rows])
+        targets.append(drawn)
+    monitor = None
+    if watched := spec.get("monitor"):
+        pool = of_seed(pools[watched["pool"]], seed)
+        rows = (pool.index >= watched["first"]) & (pool.index < watched["first"] + watched["per_class"])
+        monitor = (pool.images[rows], pool.labels[rows])
+    return TrainingSet(np.concatenate(images), np.concatenate(targets), len(chosen), monitor)
+
+
+def of_seed(pool: Pool, seed: int) -> Pool:
+    """The images of a pool that belong to a seed: all of an ordinary pool, those of its own generator otherwise."""
+    return pool if (pool.seed < 0).all() else pool.select(pool.seed == seed)

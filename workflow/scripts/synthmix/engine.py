@@ -1,0 +1,98 @@
+"""Running networks on uint8 images that live on the device: normalisation, augmentation, prediction."""
+
+import contextlib
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Classifier(nn.Module):
+    """A network together with the normalisation of its training set.
+
+    Takes uint8 (N, C, H, W) or float images in [0, 255]; returns logits (N, classes).
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
+        self.register_buffer("std", torch.ones(1, channels, 1, 1))
+
+    def normalise_by(self, images: Tensor) -> None:
+        """Take mean and standard deviation, per channel, from uint8 images (N, C, H, W)."""
+        channels = images.double().transpose(0, 1).flatten(1)
+        self.mean.copy_(channels.mean(1).view_as(self.mean))
+        self.std.copy_(channels.std(1).clamp_min(1.0).view_as(self.std))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network((images.float() - self.mean) / self.std)
+
+
+def to_device(images: np.ndarray, device: str) -> Tensor:
+    """uint8 images (N, H, W, C) as a tensor (N, C, H, W) in channels_last order on the device."""
+    return torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2)
+
+
+def autocast(device: str, precision: str) -> contextlib.AbstractContextManager:
+    """bfloat16 autocast on the device where `precision` asks for it, nothing otherwise."""
+    if precision == "bfloat16":
+        return torch.autocast(device.split(":")[0], dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def augment(images: Tensor, kind: str, random: torch.Generator) -> Tensor:
+    """Augment a batch (N, C, H, W), each image on its own; the draw comes from a CPU generator.
+
+    none: as they are. flip: mirrored left to right with probability 1/2. shift: moved by up to an eighth of the size
+    in each direction, the border filled with the edge. strong: shift, rotation by up to 15 degrees, scale 0.85 to
+    1.15, contrast and brightness by up to 20 %.
+    """
+    if kind == "none":
+        return images
+    n, _, height, width = images.shape
+
+    def uniform(low: float, high: float) -> Tensor:
+        return torch.rand(n, generator=random) * (high - low) + low
+
+    if kind == "flip":
+        mirrored = (torch.rand(n, generator=random) < 0.5).to(images.device)
+        return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    angle, scale = torch.zeros(n), torch.ones(n)
+    shift_x, shift_y = uniform(-0.25, 0.25), uniform(-0.25, 0.25)  # in units of half the image
+    if kind == "strong":
+        angle, scale = torch.deg2rad(uniform(-15, 15)), uniform(0.85, 1.15)
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    rows = (torch.stack([cos, -sin, shift_x], 1), torch.stack([sin, cos, shift_y], 1))
+    theta = torch.stack(rows, 1).to(images.device)
+    grid = F.affine_grid(theta, [n, 1, height, width], align_corners=False)
+    moved = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
+    if kind == "strong":
+        contrast = uniform(0.8, 1.2).to(images.device)[:, None, None, None]
+        brightness = uniform(-51, 51).to(images.device)[:, None, None, None]
+        mean = moved.mean((1, 2, 3), keepdim=True)
+        moved = ((moved - mean) * contrast + mean + brightness).clamp(0, 255)
+    return moved
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients, and back."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)
+
+
+def logits(model: nn.Module, images: Tensor, batch_size: int = 1024) -> Tensor:
+    """Logits (N, classes), float32, of uint8 images (N, C, H, W)."""
+    with evaluating(model):
+        return torch.cat([model(part).float() for part in images.split(batch_size)])

@@ -1,0 +1,125 @@
+"""The look of every figure: fonts, colours that colour-blind readers tell apart, print widths, legends and footers."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from textwrap import wrap
+from typing import Any, Literal
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+
+from synthmix.experiments import arms
+from synthmix.statistics import Interval
+
+COLUMN_MM, PAGE_MM = 88.0, 180.0  # one column and the full width of a printed page
+FONT_PT = 8.0
+# Okabe and Ito (2008), without yellow, which is too pale for lines on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+GREY = "#666666"
+Share = Literal["none", "all", "row", "col"]
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Settings of matplotlib that hold while a figure is drawn; also a decorator."""
+    settings: dict[Any, Any] = {
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
+        "font.size": FONT_PT,
+        "axes.titlesize": FONT_PT,
+        "axes.labelsize": FONT_PT,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": False,
+        "xtick.labelsize": FONT_PT - 1,
+        "ytick.labelsize": FONT_PT - 1,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "legend.fontsize": FONT_PT - 1,
+        "legend.frameon": False,
+        "legend.handlelength": 1.6,
+        "lines.linewidth": 1.2,
+        "lines.markersize": 4,
+        "figure.constrained_layout.h_pad": 0.03,
+        "figure.constrained_layout.w_pad": 0.03,
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def width_mm(spec: Mapping[str, Any], default: float = PAGE_MM) -> float:
+    """The figure's width in mm: `width_mm` of its specification, else the default of its kind."""
+    return float(spec.get("width_mm") or default)
+
+
+def panels(
+    width: float, height: float, rows: int = 1, columns: int = 1, sharex: Share = "none", sharey: Share = "none"
+) -> tuple[Figure, np.ndarray]:
+    """A figure of `width` x `height` mm outside pyplot's global state, with a (rows, columns) array of axes."""
+    figure = Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
+
+
+def label(spec: Mapping[str, Any], name: str) -> str:
+    """What to call `name` in a figure: its entry in the specification's `labels`, else the name itself."""
+    return str(spec.get("labels", {}).get(name, name))
+
+
+def recipe_label(spec: Mapping[str, Any], model: str, recipe: str) -> str:
+    """A recipe's label; without its own, its name less the model's in front (cnn-steps of cnn: steps)."""
+    return label(spec, recipe) if recipe in spec.get("labels", {}) else recipe.removeprefix(f"{model}-")
+
+
+def numbered(names: Sequence[str], values: Sequence[str]) -> dict[str, str]:
+    """Each name with one of the values, in order, starting again after the last."""
+    return {name: values[position % len(values)] for position, name in enumerate(dict.fromkeys(names))}
+
+
+def seeds_and_mean(
+    axes: Axes, x: float, values: np.ndarray, interval: Interval, color: str, marker: str = "o", hollow: bool = False
+) -> None:
+    """The mean with its interval at `x`, and every seed as a small dot, 3.5 points to the left of it."""
+    points = ScaledTranslation(-3.5 / 72, 0, axes.figure.dpi_scale_trans)
+    dots = axes.plot([x] * len(values), values, ".", color=color, zorder=2, transform=axes.transData + points)[0]
+    dots.set(markersize=3.2, markeredgewidth=0, alpha=0.55)
+    bars = None
+    if interval.low is not None and interval.high is not None:
+        bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
+    axes.errorbar([x], [interval.mean], yerr=bars, fmt="none", ecolor=color, capsize=2, elinewidth=0.9, zorder=3)
+    axes.plot([x], [interval.mean], marker, color=color, markerfacecolor="white" if hollow else color, zorder=4)
+
+
+def legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """One legend above all panels, where it covers no data, in as many columns as fit."""
+    entry_mm = 8 + 1.25 * max(len(str(handle.get_label())) for handle in handles)  # marker and gap; 7-point characters
+    columns = max(1, min(len(handles), int(figure.get_figwidth() * 25.4 / entry_mm)))
+    figure.legend(handles=list(handles), loc="outside upper center", ncols=columns, columnspacing=1.4)
+
+
+def footer(figure: Figure, text: str) -> None:
+    """A line of small grey text below the panels, wrapped to the figure's width."""
+    characters = int(figure.get_figwidth() * 25.4 / 1.22)  # a 6-point DejaVu Sans character is 1.2 mm wide on average
+    figure.supxlabel("\n".join(wrap(text, characters)), fontsize=FONT_PT - 2, color=GREY, x=0.01, ha="left")
+
+
+def seeds_note(runs: pd.DataFrame) -> str:
+    """What dots, points and bars mean, with the number of seeds behind the arms of `runs`."""
+    n = span(len(group) for _, group in arms(runs))
+    note = f"n = {n} seeds (dots); mean and 95 % t interval over seeds, conditional on one trained generator"
+    own = "generator_scope" in runs and bool((runs["generator_scope"] == "same").any())
+    return note + (" (generators that see the classifier's images only: one per seed)" if own else "")
+
+
+def span(counts: Iterable[int]) -> str:
+    """One number where all counts agree, else the smallest and the largest."""
+    low, *rest = sorted(set(counts))
+    return f"{low} to {rest[-1]}" if rest else f"{low}"

@@ -1,0 +1,88 @@
+"""Numbers as people read them in tables; a missing number is an empty text. All ASCII, so that LaTeX takes them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+Number = float | int | None
+
+
+def missing(value: object) -> bool:
+    """True for None, NaN and NA."""
+    return value is None or bool(pd.isna(value))  # type: ignore[call-overload]
+
+
+def count(value: Number) -> str:
+    """A whole number with thousands separators; one decimal where it is a mean that is not whole."""
+    if value is None or missing(value):
+        return ""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def number(value: Number, digits: int = 3) -> str:
+    """`digits` significant digits, without an exponent between 0.0001 and a million."""
+    if value is None or missing(value):
+        return ""
+    if value == 0:
+        return "0"
+    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:#.{digits}g}"
+
+
+def percent(value: Number) -> str:
+    """A fraction as percent with one decimal, without the sign."""
+    return "" if value is None or missing(value) else f"{100 * value:.1f}"
+
+
+def bracket(low: Number, high: Number, form: str = "percent") -> str:
+    """`[low, high]`, formatted by `percent` or `number`; empty where there is no interval."""
+    if missing(low) or missing(high):
+        return ""
+    one = percent if form == "percent" else number
+    return f"[{one(low)}, {one(high)}]"
+
+
+def joined(*parts: str) -> str:
+    """The parts that are not empty, with a space between."""
+    return " ".join(part for part in parts if part)
+
+
+def p_value(p: Number) -> str:
+    """Three decimals below 0.1, two above; `<0.001` below that."""
+    if p is None or missing(p):
+        return ""
+    if p < 0.001:
+        return "<0.001"
+    return f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
+
+
+def drop_empty(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame without columns in which every cell is empty."""
+    return frame.loc[:, [bool((frame[name].astype(str) != "").any()) for name in frame.columns]]
+
+
+def metric_title(metric: str, extractor_kind: str) -> str:
+    """What to call a metric: FID, KID and Inception score are the names for Inception's features only."""
+    names = {"precision": "Precision", "recall": "Recall"}
+    if extractor_kind == "inception":
+        names |= {"fid": "FID", "kid": "KID", "isc": "Inception score"}
+    else:
+        names |= {"fid": "Frechet distance", "kid": "Kernel distance", "isc": "Class score"}
+    return names.get(metric, metric)
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as dictionaries, with None for every missing cell."""
+    whole = frame.astype(object).where(frame.notna(), None)
+    return [{str(key): value for key, value in row.items()} for row in whole.to_dict("records")]
+
+
+def hoist(frame: pd.DataFrame, columns: Iterable[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The frame without those of `columns` that hold one value only, and a note for each: `Dataset: digits.`"""
+    notes = []
+    for name in columns:
+        values = frame[name].unique()
+        if len(values) == 1 and len(frame) > 1:
+            frame = frame.drop(columns=name)
+            notes.append(f"{name}: {values[0]}.")
+    return frame, notes

@@ -1,0 +1,54 @@
+"""Where everything lies under results/: one function a kind of file."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+RESULTS = "results"
+DATA = f"{RESULTS}/data/{{dataset}}"
+GENERATOR = f"{RESULTS}/generators/{{dataset}}/{{generator}}"
+POOL = f"{RESULTS}/pools/{{dataset}}/{{pool}}"
+EXTRACTOR = f"{RESULTS}/extractors/{{dataset}}/{{extractor}}"
+SCORE = f"{RESULTS}/scores/{{dataset}}/{{pool}}/{{extractor}}-n{{n}}.json"
+JOB = f"{RESULTS}/runs/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}"
+CROSS_TEST = f"{RESULTS}/cross_tests/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}/{{training_set}}-on-{{pool}}.json"
+STUDY = f"{RESULTS}/studies/{{study}}"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+
+
+def job_folder(job: Any) -> str:
+    """Folder of one training job (a `plan.Job`)."""
+    return JOB.format(**job._asdict())
+
+
+def job_benchmark(stage: str, job: Any) -> str:
+    """Benchmark file of a stage ("train", "evaluate") for one job."""
+    return job_folder(job).replace(f"{RESULTS}/runs", f"{BENCHMARKS}/{stage}", 1) + ".tsv"
+
+
+def shard(dataset: str, pool: str, group: str, index: int) -> str:
+    """Path of one shard of a pool."""
+    return f"{POOL.format(dataset=dataset, pool=pool)}/{group}/shard-{index:04d}.parquet"
+
+
+def shard_name(path: str) -> tuple[str, int]:
+    """(group, index) of a shard's path."""
+    parts = Path(path)
+    return parts.parent.name, int(parts.stem.removeprefix("shard-"))
+
+
+def folder_digest(dataset: dict[str, Any]) -> str:
+    """Digest of the names and sizes of the files below the folders of a `folder` data set.
+
+    Contents are not read (that would take minutes for a large data set): an image replaced by another of exactly the
+    same size goes unnoticed until prepare_data is forced to run.
+    """
+    listing = hashlib.sha256()
+    for split in ("train", "val", "test"):
+        for folder, folders, names in os.walk(dataset.get(split) or ""):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.join(folder, name)
+                listing.update(f"{split} {os.path.relpath(path, dataset[split])} {os.path.getsize(path)}\n".encode())
+    return listing.hexdigest()[:16]

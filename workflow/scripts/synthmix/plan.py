@@ -1,0 +1,299 @@
+"""From configuration to runs, jobs, pools and targets: what Snakemake needs to know before the first job starts.
+
+Imported by the Snakefile. No Snakemake, no numerical library: parsing must stay fast with thousands of runs.
+"""
+
+import itertools
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from synthmix import code, files, layout
+from synthmix.configuration import read_studies, validate_config
+from synthmix.spec import digest
+
+Definition = dict[str, Any]
+ENVIRONMENT = "SYNTHMIX_PLAN"  # names the file of the frozen plan, for the jobs of one call of Snakemake
+KINDS = ("datasets", "generators", "pools", "extractors", "training_sets", "models", "recipes")
+
+# What each kind of table and figure is made from.
+NEEDS = {
+    "accuracy": ("experiments", "comparisons"),
+    "scores": ("scores",),
+    "cross_test": ("experiments", "cross_tests"),
+    "cost": ("experiments", "benchmarks"),
+    "arms": ("experiments",),
+    "ladder": ("experiments", "meta"),
+    "usefulness": ("experiments", "scores"),
+    "learning_curves": ("experiments", "histories"),
+    "samples": ("train", "meta", "shards"),
+    "confusion": ("experiments", "predictions", "meta"),
+}
+
+
+class Job(NamedTuple):
+    """What Snakemake schedules: the runs of one bundle of training sets, for a block of seeds."""
+
+    dataset: str
+    bundle: str
+    model: str
+    recipe: str
+    seeds: str  # "0" or "0-5": the block, of which perhaps only some seeds are wanted
+
+
+class Run(NamedTuple):
+    """One classifier: trained once, evaluated once."""
+
+    job: Job
+    training_set: str
+    seed: int
+
+    def named(self, names: Definition) -> bool:
+        """Whether this run is among those that a mapping of dataset, training_set, model, recipe (lists) selects."""
+        mine = {**self.job._asdict(), "training_set": self.training_set}
+        keys = ("dataset", "training_set", "model", "recipe")
+        return all(mine[key] in listed(names[key]) for key in keys if names.get(key) is not None)
+
+
+def listed(value: Any) -> list[Any]:
+    """The value as a list: [] for None, itself for a list, [value] for anything else."""
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def block(seed: int, size: int) -> str:
+    """Name of the block of `size` seeds that a seed lies in: "0-5"; "3" where a block is one seed."""
+    first = seed // size * size
+    return f"{first}-{first + size - 1}" if size > 1 else str(first)
+
+
+class Plan:
+    """Everything that the active studies ask for.
+
+    Jobs that Snakemake starts in processes of their own read the plan that the first process wrote, whatever has been
+    edited since: `Plan.read` leaves its file's name in the environment.
+    """
+
+    def __init__(self, config: Definition, studies: dict[str, Definition], codes: dict[str, str] | None = None) -> None:
+        self.config, self.studies = config, studies
+        self.definitions: dict[str, dict[str, Definition]] = {kind: {} for kind in KINDS}
+        for study in studies.values():
+            for kind in KINDS:
+                self.definitions[kind].update(study.get(kind) or {})
+        self.runs: dict[str, list[Run]] = {name: list(self._expand(study)) for name, study in studies.items()}
+        self.jobs: dict[Job, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for run in itertools.chain(*self.runs.values()):
+            self.jobs[run.job][run.training_set].add(run.seed)
+        self.generator_seeds = self._generator_seeds()
+        self.codes = codes or {",".join(each): code.digest(*each) for each in self._entries()}
+
+    @classmethod
+    def read(cls, config: Definition, root: Path, targets: Iterable[str] = ()) -> "Plan":
+        """The plan of this call of Snakemake: frozen if this process was started by one, otherwise made and frozen.
+
+        Args:
+            config: what Snakemake read from config.yaml and --config.
+            root: the folder of the Snakefile.
+            targets: words of the command line; a study named there is active for this call.
+        """
+        if frozen := os.environ.get(ENVIRONMENT):
+            return cls(**files.read_json(frozen))
+        config = validate_config(config, "config.yaml")
+        names = {path.stem for path in (root / "studies").glob("*.yaml")}
+        named = [name for word in targets for name in (word, *word.split("/")[2:3]) if name in names]
+        active = list(dict.fromkeys([*config["studies"], *named]))
+        plan = cls(config, read_studies(root / "studies", active).active)
+        state = {"config": config, "studies": plan.studies, "codes": plan.codes}
+        path = Path(".snakemake/synthmix").absolute() / f"{digest(state)}.json"
+        files.write_text(path, json.dumps(state))
+        os.environ[ENVIRONMENT] = str(path)
+        return plan
+
+    # ---- what is asked for ---------------------------------------------------------------------------------------
+
+    def _expand(self, study: Definition) -> Iterator[Run]:
+        for grid in study["runs"]:
+            axes = (grid["dataset"], grid["training_set"], grid["model"], grid["recipe"], grid["seeds"])
+            for dataset, training_set, model, recipe, seed in itertools.product(*axes):
+                size = self.definitions["recipes"][recipe]["seeds_per_job"]
+                bundle = grid.get("bundle") or training_set
+                yield Run(Job(dataset, bundle, model, recipe, block(seed, size)), training_set, seed)
+
+    def _generator_seeds(self) -> dict[tuple[str, str], set[int]]:
+        """(dataset, generator) -> the seeds of the classifiers that a generator trained per seed is made for."""
+        seeds = defaultdict(set)
+        for run in itertools.chain(*self.runs.values()):
+            for pool in self._pools_of(run.training_set):
+                seeds[run.job.dataset, self.definitions["pools"][pool]["generator"]].add(run.seed)
+        return seeds
+
+    def _pools_of(self, training_set: str) -> list[str]:
+        used = self.definitions["training_sets"][training_set]
+        return [pool for pool in (used.get("pool"), (used.get("monitor") or {}).get("pool")) if pool]
+
+    def selected(self, study: str, names: Definition) -> list[Run]:
+        """The runs of a study that a mapping of dataset, training_set, model, recipe selects."""
+        return [run for run in self.runs[study] if run.named(names)]
+
+    # ---- pools ---------------------------------------------------------------------------------------------------
+
+    def generator_of(self, pool: str) -> Definition:
+        """Definition of the generator that a pool is drawn from."""
+        return self.definitions["generators"][self.definitions["pools"][pool]["generator"]]
+
+    def groups(self, dataset: str, pool: str, seeds: Iterable[int] | None = None) -> list[str]:
+        """The groups of a pool: "all", or the blocks of seeds for a generator that is trained per seed."""
+        generator = self.generator_of(pool)
+        if not generator.get("train_on"):
+            return ["all"]
+        wanted = self.generator_seeds[dataset, self.definitions["pools"][pool]["generator"]]
+        blocks = {block(seed, generator["seeds_per_job"]): seed for seed in sorted(seeds if seeds else wanted)}
+        return [f"seeds{name}" for name in blocks]
+
+    def group_seeds(self, dataset: str, generator: str, group: str) -> list[int]:
+        """The seeds of one group that are wanted; none for the group "all"."""
+        size = self.definitions["generators"][generator]["seeds_per_job"]
+        wanted = self.generator_seeds[dataset, generator]
+        return sorted(seed for seed in wanted if f"seeds{block(seed, size)}" == group)
+
+    def shards(self, dataset: str, pool: str, per_class: int, seeds: Iterable[int] | None = None) -> list[str]:
+        """Paths of the shards that hold the first `per_class` images of every class."""
+        count = -(-per_class // self.definitions["pools"][pool]["shard_size"])
+        groups = self.groups(dataset, pool, seeds)
+        return [layout.shard(dataset, pool, group, index) for group in groups for index in range(count)]
+
+    def needed(self, training_set: str) -> list[tuple[str, int]]:
+        """(pool, images per class from its start) that a training set reads."""
+        used = self.definitions["training_sets"][training_set]
+        needs = []
+        if used.get("pool"):
+            needs.append((used["pool"], used.get("draw_from") or used["synthetic"]))
+        if monitor := used.get("monitor"):
+            needs.append((monitor["pool"], monitor["first"] + monitor["per_class"]))
+        return needs
+
+    def job_shards(self, job: Job) -> list[str]:
+        """Every shard that the runs of a job read."""
+        paths = [
+            path
+            for training_set, seeds in self.jobs[job].items()
+            for pool, per_class in self.needed(training_set)
+            for path in self.shards(job.dataset, pool, per_class, seeds)
+        ]
+        return list(dict.fromkeys(paths))
+
+    def pool_shards(self, dataset: str, pool: str) -> list[str]:
+        """Every shard of a pool, at its declared size."""
+        return self.shards(dataset, pool, self.definitions["pools"][pool]["per_class"])
+
+    # ---- files that jobs read --------------------------------------------------------------------------------------
+
+    def data_files(self, dataset: str) -> list[str]:
+        """The external files that a data set is made from, where they are single files (Parquet)."""
+        definition = self.definitions["datasets"][dataset]
+        if definition["source"] != "parquet":
+            return []
+        root = Path(definition.get("root") or ".")
+        patterns = [pattern for split in ("train", "val", "test") for pattern in listed(definition.get(split))]
+        found = [sorted(map(str, root.glob(each))) or [str(root / each)] for each in patterns if isinstance(each, str)]
+        return list(itertools.chain(*found))
+
+    def generator_files(self, dataset: str, pool: str, group: str) -> dict[str, str]:
+        """The files of the generator that a pool's group is drawn from, by name."""
+        folder = layout.GENERATOR.format(dataset=dataset, generator=self.definitions["pools"][pool]["generator"])
+        weights = "diffusion_pytorch_model" if group == "all" else "weights_by_seed"
+        return {
+            "config": f"{folder}/{group}/unet/config.json",
+            "weights": f"{folder}/{group}/unet/{weights}.safetensors",
+            "scheduler": f"{folder}/{group}/scheduler/scheduler_config.json",
+        }
+
+    def extractor_files(self, dataset: str, name: str) -> dict[str, str]:
+        """The files of a trained extractor; none for one with pretrained weights."""
+        if self.definitions["extractors"][name]["kind"] != "classifier":
+            return {}
+        return {"extractor": layout.EXTRACTOR.format(dataset=dataset, extractor=name) + ".safetensors"}
+
+    # ---- what a study builds ---------------------------------------------------------------------------------------
+
+    def study_jobs(self, study: str, names: Definition | None = None) -> list[Job]:
+        """The training jobs behind the runs of a study that `names` selects."""
+        return list(dict.fromkeys(run.job for run in self.selected(study, names or {})))
+
+    def job_files(self, study: str, name: str, names: Definition | None = None) -> list[str]:
+        """The file `name` of every training job behind the runs of a study that `names` selects."""
+        return [f"{layout.job_folder(job)}/{name}" for job in self.study_jobs(study, names)]
+
+    def view_files(self, stage: str, study: str, name: str) -> dict[str, Any]:
+        """The inputs of a table or figure, by the names of `artefacts.Artefacts`."""
+        view, folder = self.studies[study][stage][name], layout.STUDY.format(study=study)
+        jobs = self.study_jobs(study, view)
+        every = {
+            "experiments": f"{folder}/experiments.csv",
+            "comparisons": f"{folder}/comparisons.csv",
+            "predictions": self.job_files(study, "predictions.parquet", view),
+            "histories": self.job_files(study, "history.csv", view),
+            "scores": self.score_files(study),
+            "cross_tests": self.cross_test_files(study),
+            "benchmarks": [layout.job_benchmark(stage, job) for job in jobs for stage in ("train", "evaluate")],
+            "meta": [layout.DATA.format(dataset=each) + "/meta.json" for each in self._datasets(study, view)],
+            "train": [layout.DATA.format(dataset=each) + "/train.safetensors" for each in self._datasets(study, view)],
+            "shards": [path for pool in listed(view.get("pool")) for path in self.pool_shards(view["dataset"], pool)],
+        }
+        return {kind: every[kind] for kind in NEEDS[view["kind"]]}
+
+    def _datasets(self, study: str, view: Definition) -> list[str]:
+        return list(dict.fromkeys(run.job.dataset for run in self.selected(study, view)))
+
+    def score_files(self, study: str) -> list[str]:
+        """The scores that a study asks for."""
+        return [
+            layout.SCORE.format(
+                dataset=entry["dataset"],
+                pool=pool,
+                extractor=entry["extractor"],
+                n=entry.get("n") or self.definitions["pools"][pool]["per_class"],
+            )
+            for entry in self.studies[study].get("scores") or []
+            for pool in listed(entry["pool"])
+        ]
+
+    def cross_test_files(self, study: str) -> list[str]:
+        """The tests of real-only models on generated images that a study asks for."""
+        paths = [
+            layout.CROSS_TEST.format(**run.job._asdict(), training_set=run.training_set, pool=pool)
+            for entry in self.studies[study].get("cross_tests") or []
+            for run in self.selected(study, entry)
+            for pool in listed(entry["pool"])
+        ]
+        return list(dict.fromkeys(paths))
+
+    def targets(self, study: str, report: bool = True) -> list[str]:
+        """Everything that a study builds."""
+        definition, folder = self.studies[study], layout.STUDY.format(study=study)
+        tables = [
+            f"{folder}/tables/{name}.{kind}" for name in definition["tables"] for kind in ("csv", "md", "tex", "html")
+        ]
+        figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
+        paths = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv", *tables, *figures]
+        return [*paths, *self.score_files(study), *([f"{folder}/report.html"] if report else [])]
+
+    def _entries(self) -> set[tuple[str, ...]]:
+        """Every combination of entry files that the active studies' jobs run."""
+        of = self.definitions
+        alone = ("train_generator", "generate", "experiments", "comparisons")
+        entries: set[tuple[str, ...]] = {(f"{stage}.py",) for stage in alone}
+        for dataset in of["datasets"].values():
+            entries.add(("prepare_data.py", f"synthmix/sources/{dataset['source']}.py"))
+        for extractor in of["extractors"].values():
+            file = f"synthmix/extractors/{extractor['kind']}.py"
+            entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "score")}
+        for model in of["models"].values():
+            file = f"synthmix/models/{model['architecture']}.py"
+            entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}
+        for study in self.studies.values():
+            entries |= {("table.py", f"synthmix/tables/{each['kind']}.py") for each in study["tables"].values()}
+            entries |= {("figure.py", f"synthmix/figures/{each['kind']}.py") for each in study["figures"].values()}
+        return entries

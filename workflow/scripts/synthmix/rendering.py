@@ -1,0 +1,122 @@
+"""Tables as CSV, Markdown, LaTeX and HTML; figures as SVG and PNG. The same content gives the same bytes."""
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from synthmix.files import atomic, write_text
+
+DPI = 300
+_NUMBER = re.compile(r"^(-?[\d.,]+|<\s?[\d.]+)( |$|\[|%)")
+_STYLE = """
+body { font: 14px/1.45 "Helvetica Neue", Arial, sans-serif; color: #222; margin: 1.5rem; }
+h1 { font-size: 1.15rem; font-weight: 600; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; border-top: 2px solid #222; border-bottom: 2px solid #222; }
+th { text-align: left; vertical-align: bottom; border-bottom: 1px solid #222; font-weight: 600; }
+th, td { padding: .25rem .7rem; }
+tbody tr:nth-child(even) { background: #f5f5f5; }
+ul { padding-left: 1.2rem; color: #444; max-width: 60rem; }
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table twice: `data` in full precision, one machine-readable name per column; `frame` as people read it.
+
+    `frame` holds formatted strings in the order of the rows of `data`; `notes` stand below it.
+    """
+
+    data: pd.DataFrame
+    frame: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+
+def write_frame(path: str | Path, frame: pd.DataFrame) -> None:
+    """Write a DataFrame as CSV in full precision (shortest text that reads back to the same number), atomically."""
+    with atomic(path) as temporary:
+        frame.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def write_table(table: Table, paths: Sequence[str | Path], title: str) -> None:
+    """Write a table into each path, in the format of its suffix: .csv (data), .md, .tex or .html (frame and notes)."""
+    writers = {".md": markdown, ".tex": latex, ".html": page}
+    for path in map(Path, paths):
+        if path.suffix == ".csv":
+            write_frame(path, table.data)
+        elif path.suffix in writers:
+            write_text(path, writers[path.suffix](table, title))
+        else:
+            raise ValueError(f"{path}: a table is written as .csv, .md, .tex or .html")
+
+
+def save_figure(figure: Figure, paths: Sequence[str | Path]) -> None:
+    """Save a figure into each path, .svg (text stays text) or .png (300 dpi), without dates or random identifiers."""
+    for path in map(Path, paths):
+        if path.suffix not in {".svg", ".png"}:
+            raise ValueError(f"{path}: a figure is saved as .svg or .png")
+        metadata = {"Date": None} if path.suffix == ".svg" else {}
+        settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "synthmix"}
+        with atomic(path) as temporary, matplotlib.rc_context(settings):
+            figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata)
+
+
+def numeric_columns(frame: pd.DataFrame) -> list[bool]:
+    """Which columns of a formatted table hold numbers (set flush right): every cell that is not empty starts as one."""
+    columns = []
+    for name in frame.columns:
+        cells = [cell for cell in frame[name].astype(str) if cell]
+        columns.append(bool(cells) and all(_NUMBER.match(cell) for cell in cells))
+    return columns
+
+
+def markdown(table: Table, title: str) -> str:
+    """The table as GitHub-flavoured Markdown with its notes."""
+    align = ["right" if number else "left" for number in numeric_columns(table.frame)]
+    cells = table.frame.astype(str).replace(r"\|", r"\\|", regex=True)
+    body = cells.to_markdown(index=False, disable_numparse=True, colalign=align)
+    notes = "".join(f"- {note}\n" for note in table.notes)
+    return f"### {title}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+
+
+def latex(table: Table, title: str) -> str:
+    """The table as a LaTeX float in booktabs style with its notes; needs the packages booktabs and adjustbox."""
+    columns = "".join("r" if number else "l" for number in numeric_columns(table.frame))
+    frame = table.frame.astype(str).map(_escape).rename(columns=_escape)
+    body = frame.to_latex(index=False, escape=False, column_format=columns).rstrip()
+    notes = "".join(
+        f"\\par\\smallskip\\parbox{{\\linewidth}}{{\\footnotesize {_escape(note)}}}\n" for note in table.notes
+    )
+    return (
+        "% needs \\usepackage{booktabs,adjustbox}\n"
+        f"\\begin{{table}}\n\\centering\n\\caption{{{_escape(title)}}}\n"
+        f"\\begin{{adjustbox}}{{max width=\\linewidth}}\n{body}\n\\end{{adjustbox}}\n{notes}\\end{{table}}\n"
+    )
+
+
+def _escape(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}"}
+    special |= {">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}"}  # a row may not start with "["
+    special |= {character: f"\\{character}" for character in "&%$#_{}"}
+    return "".join(special.get(character, character) for character in text)
+
+
+def page(table: Table, title: str) -> str:
+    """The table as a small HTML page that needs no other file."""
+    body = table.frame.astype(str).to_html(index=False, escape=True, border=0)
+    numbers = [position for position, number in enumerate(numeric_columns(table.frame), 1) if number]
+    right = ", ".join(f"td:nth-child({n}), th:nth-child({n})" for n in numbers)
+    style = _STYLE + (f"{right} {{ text-align: right; }}\n" if right else "")
+    notes = "".join(f"<li>{html.escape(note)}</li>\n" for note in table.notes)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f"<style>{style}</style>\n</head>\n<body>\n<h1>{html.escape(title)}</h1>\n"
+        f'<div class="scroll">\n{body}\n</div>\n' + (f"<ul>\n{notes}</ul>\n" if notes else "") + "</body>\n</html>\n"
+    )

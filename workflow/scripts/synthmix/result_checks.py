@@ -1,0 +1,157 @@
+"""Checks of what a study measures and shows: it refers to runs, pools and scores that the study has."""
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from synthmix.checks import ARM, ONE_DATASET, Problem, Study, listed, path_length
+
+POOL = ("dataset", "pool", "extractor")
+
+
+def measurements(study: Study) -> Iterator[Problem]:
+    """Scores, cross tests and comparisons can be computed from the study's runs and pools."""
+    yield from _scores(study)
+    yield from _cross_tests(study)
+    yield from _comparisons(study)
+    for index, entry in enumerate(study.content["published"]):
+        if not entry["comparable"] and "reason" not in entry:
+            yield f"published[{index}].reason", "missing key; say why the value is not comparable"
+
+
+def displays(study: Study) -> Iterator[Problem]:
+    """Tables and figures show something that the study has."""
+    for name, table in study.content["tables"].items():
+        yield from _table(study, f"tables.{name}", table)
+    for name, figure in study.content["figures"].items():
+        yield from _figure(study, f"figures.{name}", figure)
+
+
+def _scores(study: Study) -> Iterator[Problem]:
+    for index, entry in enumerate(study.content["scores"]):
+        for pool in entry["pool"]:
+            per_class = study.of["pools"][pool]["per_class"]
+            if entry.get("n", 0) > per_class:
+                yield f"scores[{index}].n", f"{entry['n']} per class, but pool {pool} has {per_class}; lower it"
+        yield from _seeds_of_pools(study, f"scores[{index}]", entry)
+
+
+def _seeds_of_pools(study: Study, where: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
+    """A pool whose generator is trained per seed has the seeds of the runs that use it: there must be such runs."""
+    for dataset, pool in itertools.product(listed(entry["dataset"]), entry["pool"]):
+        used = any(arm[0] == dataset and pool in study.pools_of(arm[1]).values() for arm in study.arms)
+        if study.per_seed(pool) and not used:
+            yield (
+                f"{where}.pool",
+                f"{pool} is drawn per seed of the runs, and no run on {dataset} uses it; add such a run",
+            )
+
+
+def _cross_tests(study: Study) -> Iterator[Problem]:
+    for index, entry in enumerate(study.content["cross_tests"]):
+        where = f"cross_tests[{index}]"
+        for arm in itertools.product(*(entry[key] for key in ARM)):
+            absent = set(entry["seeds"]) - study.arms.get(arm, set())
+            if absent:
+                which = f"seed {min(absent)}" if arm in study.arms else "any seed"
+                yield f"{where}.seeds", f"no run {'/'.join(arm)} with {which}; add it to runs, or leave it out here"
+            for pool in entry["pool"]:
+                # the bundle is at most as long as the longest name
+                yield from path_length(where, [arm[0], "b" * 40, *arm[1:], pool], entry["seeds"])
+        yield from _seeds_of_pools(study, where, entry)
+
+
+def _comparisons(study: Study) -> Iterator[Problem]:
+    primary = study.content.get("primary")
+    if primary:
+        yield from _pair(study, "primary", primary, primary["training_set"])
+    for index, entry in enumerate(study.content["comparisons"]):
+        for training_set in entry["training_set"]:
+            yield from _pair(study, f"comparisons[{index}]", entry, training_set)
+
+
+def _pair(study: Study, where: str, entry: Mapping[str, Any], training_set: str) -> Iterator[Problem]:
+    """Somewhere the training set and the baseline have runs that differ in nothing else and share seeds."""
+    baseline = entry["baseline"]
+    if training_set == baseline:
+        yield f"{where}.training_set", f"{training_set} is the baseline itself; leave it out"
+        return
+    for key, name in (("baseline", baseline), ("training_set", training_set)):
+        if not study.matching({**entry, "training_set": name}):
+            yield f"{where}.{key}", f"no run of {name}{_among(entry)}; add it to runs, or leave it out here"
+            return
+    sides = (study.matching({**entry, "training_set": name}) for name in (baseline, training_set))
+    against, own = ({(arm[0], *arm[2:]): seeds for arm, seeds in side.items()} for side in sides)
+    shared = [arm for arm in own if arm in against]
+    if not shared:
+        problem = f"{training_set} and {baseline} have no data set, model and recipe in common; add runs of one"
+        yield f"{where}.training_set", problem
+    elif not any(own[arm] & against[arm] for arm in shared):
+        yield f"{where}.training_set", f"{training_set} and {baseline} share no seed; give their runs the same seeds"
+
+
+def _among(entry: Mapping[str, Any]) -> str:
+    names = [f"{key} {', '.join(listed(entry[key]))}" for key in ("dataset", "model", "recipe") if key in entry]
+    return f" with {' and '.join(names)}" if names else ""
+
+
+def _table(study: Study, where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
+    kind = table["kind"]
+    if kind == "scores":
+        yield from _shown(where, table, POOL, _rows(study.content["scores"], POOL), "scores")
+    elif kind == "cross_test":
+        keys = (*ARM, "pool")
+        yield from _shown(where, table, keys, _rows(study.content["cross_tests"], keys), "cross_tests")
+    else:
+        published = study.content["published"] if kind == "accuracy" else []
+        rows = [*study.arms, *(tuple(entry.get(key, "") for key in ARM) for entry in published)]
+        yield from _shown(where, table, ARM, rows, "runs")
+
+
+def _rows(entries: Iterable[Mapping[str, Any]], keys: Collection[str]) -> list[tuple[str, ...]]:
+    return [row for entry in entries for row in itertools.product(*(entry[key] for key in keys))]
+
+
+def _shown(
+    where: str, entry: Mapping[str, Any], keys: Collection[str], rows: Collection[tuple[str, ...]], section: str
+) -> Iterator[Problem]:
+    """Every name that `entry` gives under one of the keys is in a row that its other keys admit."""
+    if not rows:
+        yield where, f"the study has no {section} to show; add some, or delete it"
+    wanted = [(position, key, listed(entry[key])) for position, key in enumerate(keys) if key in entry]
+    left = [row for row in rows if all(row[position] in names for position, _, names in wanted)]
+    for position, key, names in sorted(wanted, key=lambda each: each[1] != "training_set"):  # the likeliest first
+        for name in names:
+            if not any(row[position] == name for row in left):
+                others = " and ".join(f"{other} {' or '.join(these)}" for _, other, these in wanted if other != key)
+                which = f"{name} with {others}" if others else name
+                yield f"{where}.{key}", f"nothing in {section} has {which}; add it there, or leave it out here"
+
+
+def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Problem]:
+    if figure["kind"] == "samples":
+        yield from _seeds_of_pools(study, where, figure)
+        return
+    if figure["kind"] in ONE_DATASET:
+        figure = {**figure, "dataset": study.dataset_of(figure)}
+        if not figure["dataset"]:
+            yield f"{where}.dataset", "missing key; add it, for the study's runs do not have one data set only"
+            return
+    for key in ("training_set", "ladder", "beside", "baseline"):
+        if figure.get(key):
+            yield from (
+                (f"{where}.{key}" if at.endswith(".training_set") else at, text)
+                for at, text in _shown(where, {**figure, "training_set": figure[key]}, ARM, study.arms, "runs")
+            )
+    if figure["kind"] == "usefulness":
+        for training_set in figure["training_set"]:
+            yield from _pair(study, where, figure, training_set)
+            yield from _scored(study, where, figure["dataset"], training_set)
+
+
+def _scored(study: Study, where: str, dataset: str, training_set: str) -> Iterator[Problem]:
+    pool = study.of["training_sets"][training_set].get("pool")
+    if not pool:
+        yield f"{where}.training_set", f"{training_set} has no generated images; leave it out"
+    elif not any(dataset in entry["dataset"] and pool in entry["pool"] for entry in study.content["scores"]):
+        yield f"{where}.training_set", f"pool {pool} of {training_set} is not scored on {dataset}; add it to scores"

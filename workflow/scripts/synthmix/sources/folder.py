@@ -1,0 +1,67 @@
+"""Folders of images, one subfolder per class (the ImageFolder layout)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import IMG_EXTENSIONS
+
+from synthmix.data import SPLITS, DatasetError, Rows, Source, nearest
+
+
+class _Images:
+    def __init__(self, paths: list[str]) -> None:
+        self.paths = paths
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, position: int) -> Image.Image:
+        return Image.open(self.paths[position])
+
+
+def load(dataset: Mapping[str, Any], folder: Path, offline: bool) -> Source:
+    """Read the folders `train` and perhaps `val`, `test` (relative ones start at `root`; no `train`: `root` itself).
+
+    A `val` or `test` that is a number is not a folder but the share to cut from train. Every file in a class folder
+    must be an image; only names that begin with a dot are left out.
+    """
+    paths = {split: dataset[split] for split in SPLITS if isinstance(dataset.get(split), str)}
+    if "train" not in paths:
+        if not dataset.get("root"):
+            raise DatasetError("source folder needs `train`, a folder with one subfolder per class")
+        paths = {"train": ".", **paths}
+    splits: dict[str, Rows] = {}
+    classes: list[str] = []
+    for split, path in paths.items():
+        images = _read(Path(dataset.get("root") or "", path), split)
+        classes = classes or images.classes
+        for name in images.classes:
+            if name not in classes:
+                raise DatasetError(f"`{split}`: {path}/{name} is not a class of train{nearest(name, classes)}")
+        lookup = np.array([classes.index(name) for name in images.classes], dtype=np.int64)
+        files = [file for file, _ in images.samples]
+        splits[split] = Rows(_Images(files), lookup[np.array(images.targets, dtype=np.int64)], split, files)
+    return Source(splits, classes, {"source": "folder", "name": dataset.get("name"), "files": paths})
+
+
+def _read(path: Path, split: str) -> ImageFolder:
+    others = sorted(
+        str(file)
+        for file in path.glob("*/**/*")
+        if file.is_file() and not file.name.startswith(".") and file.suffix.lower() not in IMG_EXTENSIONS
+    )
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise DatasetError(f"`{split}`: not images: {', '.join(others[:3])}{more}: remove them")
+    try:
+        return ImageFolder(str(path), is_valid_file=_is_image)
+    except FileNotFoundError as error:
+        raise DatasetError(f"`{split}`: {str(error).splitlines()[0].rstrip('.')}: give a folder per class") from error
+
+
+def _is_image(path: str) -> bool:
+    return not Path(path).name.startswith(".")

@@ -1,0 +1,214 @@
+"""The spec of every job: canonical JSON of exactly what its result depends on.
+
+A spec holds the definitions that the job uses, its seeds, the digests of the specs upstream and the digest of the code
+that it runs. Snakemake compares specs as text; the store knows results by their digests. Names of definitions are left
+out of what identifies a trained network, so that renaming one trains nothing.
+"""
+
+from collections.abc import Iterable
+from functools import cache as memoised
+from functools import cached_property, partial
+from typing import Any
+
+from synthmix import layout
+from synthmix.plan import Definition, Job, Plan
+from synthmix.spec import canonical, digest
+
+
+class Specs:
+    """Specs of the jobs of one plan, made on demand."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.of = plan, plan.definitions
+        # Memoised per plan: thousands of runs share a few data sets, generators and shards.
+        self.data = memoised(self._data)
+        self.generator = memoised(self._generator)
+        self.shard = memoised(self._shard)
+        self.extractor = memoised(self._extractor)
+        self.run_key = memoised(self._run_key)
+
+    def _spec(self, *entries: str, **parts: Any) -> str:
+        return canonical({**parts, "entries": entries, "code": self.plan.codes[",".join(entries)]})
+
+    def _data(self, dataset: str) -> str:
+        """Spec of prepare_data."""
+        definition = self.of["datasets"][dataset]
+        entry = f"synthmix/sources/{definition['source']}.py"
+        listing = layout.folder_digest(definition) if definition["source"] == "folder" else None
+        return self._spec("prepare_data.py", entry, name=dataset, dataset=definition, listing=listing)
+
+    def _seeds(self, dataset: str, generator: str, group: str, seed: int | None) -> list[int] | None:
+        """The seeds of a group, or the given one alone; None for the group "all"."""
+        if group == "all":
+            return None
+        return self.plan.group_seeds(dataset, generator, group) if seed is None else [seed]
+
+    def _generator(self, dataset: str, name: str, group: str, seed: int | None = None) -> str:
+        """Spec of train_generator; with a seed, of that seed's generator alone."""
+        seeds = self._seeds(dataset, name, group, seed)
+        keys = None
+        if seeds and seed is None:
+            keys = {each: digest(self.generator(dataset, name, group, each)) for each in seeds}
+        return self._spec(
+            "train_generator.py",
+            generator=_without(self.of["generators"][name], "seeds_per_job"),
+            seeds=seeds,
+            keys=keys,
+            upstream={"data": digest(self.data(dataset))},
+        )
+
+    def _shard(self, dataset: str, pool: str, group: str, index: int, seed: int | None = None) -> str:
+        """Spec of generate for one shard; with a seed, of that seed's images in it."""
+        definition = self.of["pools"][pool]
+        name = definition["generator"]
+        seeds = self._seeds(dataset, name, group, seed)
+        keys = None
+        if seeds and seed is None:
+            keys = {each: digest(self.shard(dataset, pool, group, index, each)) for each in seeds}
+        return self._spec(
+            "generate.py",
+            sampling=_without(definition, "generator", "per_class"),
+            shard=index,
+            seeds=seeds,
+            keys=keys,
+            upstream={"generator": digest(self.generator(dataset, name, group, seed))},
+        )
+
+    def _shards(self, dataset: str, pool: str, paths: Iterable[str]) -> list[str]:
+        return [digest(self.shard(dataset, pool, *layout.shard_name(path))) for path in paths]
+
+    def _run_key(self, dataset: str, training_set: str, model: str, recipe: str, seed: int) -> str:
+        """Digest of all that one trained classifier depends on."""
+        used = self.of["training_sets"][training_set]
+        shards = []
+        for pool, per_class in self.plan.needed(training_set):
+            own = seed if self.plan.generator_of(pool).get("train_on") else None
+            names = map(layout.shard_name, self.plan.shards(dataset, pool, per_class, [seed]))
+            shards.append([digest(self.shard(dataset, pool, group, index, own)) for group, index in names])
+        monitor = _without(used["monitor"], "pool") if used.get("monitor") else None
+        spec = self._spec(
+            "train.py",
+            self._architecture(model),
+            training_set={**_without(used, "pool"), "monitor": monitor},
+            model=self.of["models"][model],
+            recipe=_without(self.of["recipes"][recipe], "seeds_per_job"),
+            seed=seed,
+            upstream={"data": digest(self.data(dataset)), "shards": shards},
+        )
+        return digest(spec)
+
+    def _architecture(self, model: str) -> str:
+        return f"synthmix/models/{self.of['models'][model]['architecture']}.py"
+
+    def _job(self, job: Job, training_sets: Iterable[str]) -> Definition:
+        """What the specs of training and testing one job have in common: the key of every run, the model, the data."""
+        key = partial(self.run_key, job.dataset)
+        keys = {
+            name: {seed: key(name, job.model, job.recipe, seed) for seed in sorted(self.plan.jobs[job][name])}
+            for name in training_sets
+        }
+        return {
+            "model": self.of["models"][job.model],
+            "keys": keys,
+            "upstream": {"data": digest(self.data(job.dataset))},
+        }
+
+    def train(self, job: Job) -> str:
+        """Spec of train."""
+        sets = {name: self.of["training_sets"][name] for name in self.plan.jobs[job]}
+        recipe = _without(self.of["recipes"][job.recipe], "seeds_per_job")
+        parts = self._job(job, sets)
+        return self._spec("train.py", self._architecture(job.model), training_sets=sets, recipe=recipe, **parts)
+
+    def evaluate(self, job: Job) -> str:
+        """Spec of evaluate."""
+        about = {name: self._who_saw_what(name) for name in self.plan.jobs[job]}
+        parts = self._job(job, about)
+        return self._spec("evaluate.py", self._architecture(job.model), names=job._asdict(), about=about, **parts)
+
+    def _who_saw_what(self, training_set: str) -> Definition:
+        """The pool of a training set, and which real images its generator saw."""
+        pool = self.of["training_sets"][training_set].get("pool")
+        if not pool:
+            return {}
+        train_on = self.plan.generator_of(pool).get("train_on")
+        scope = "same" if train_on else "full"
+        return {"pool": pool, "generator_scope": scope, "generator_real": train_on["real"] if train_on else None}
+
+    def cross_test(self, job: Job, training_set: str, pool: str) -> str:
+        """Spec of cross_test: the runs of one training set in a job, on the images of a pool."""
+        parts = self._job(job, [training_set])
+        parts["upstream"]["shards"] = self._shards(job.dataset, pool, self.plan.pool_shards(job.dataset, pool))
+        per_class = self.of["pools"][pool]["per_class"]
+        architecture = self._architecture(job.model)
+        return self._spec("cross_test.py", architecture, names=job._asdict(), pool=pool, per_class=per_class, **parts)
+
+    def _extractor(self, dataset: str, name: str) -> str:
+        """Spec of train_extractor."""
+        definition = self.of["extractors"][name]
+        upstream = {"data": digest(self.data(dataset))}
+        return self._spec("train_extractor.py", _extractor_file(definition), extractor=definition, upstream=upstream)
+
+    def score(self, dataset: str, pool: str, extractor: str, n: int) -> str:
+        """Spec of score: the first n images per class of a pool under one extractor."""
+        definition = self.of["extractors"][extractor]
+        return self._spec(
+            "score.py",
+            _extractor_file(definition),
+            dataset=dataset,
+            pool=pool,
+            n=n,
+            extractor=definition,
+            upstream={
+                "extractor": digest(self.extractor(dataset, extractor)),
+                "shards": self._shards(dataset, pool, self.plan.shards(dataset, pool, n)),
+            },
+        )
+
+    # ---- what belongs to one study -----------------------------------------------------------------------------------
+
+    @cached_property
+    def _studies(self) -> dict[str, Definition]:
+        """Per study: the runs that it asks for, by job folder, and a digest of their evaluations."""
+        upstream = {}
+        for study in self.plan.studies:
+            jobs = self.plan.study_jobs(study)
+            runs: dict[str, dict[str, list[int]]] = {layout.job_folder(job): {} for job in jobs}
+            for run in self.plan.runs[study]:
+                runs[layout.job_folder(run.job)].setdefault(run.training_set, []).append(run.seed)
+            upstream[study] = {"runs": runs, "upstream": digest([self.evaluate(job) for job in jobs])}
+        return upstream
+
+    def experiments(self, study: str) -> str:
+        """Spec of experiments."""
+        return self._spec("experiments.py", **self._studies[study])
+
+    def comparisons(self, study: str) -> str:
+        """Spec of comparisons."""
+        definition = self.plan.studies[study]
+        chosen = {key: definition.get(key) for key in ("primary", "comparisons")}
+        return self._spec("comparisons.py", upstream=self._studies[study]["upstream"], **chosen)
+
+    def table(self, study: str, name: str) -> str:
+        """Spec of one table."""
+        return self._view("table", study, name, published=self.plan.studies[study].get("published"))
+
+    def figure(self, study: str, name: str) -> str:
+        """Spec of one figure."""
+        return self._view("figure", study, name)
+
+    def _view(self, stage: str, study: str, name: str, **more: Any) -> str:
+        definition = self.plan.studies[study][f"{stage}s"][name]
+        entry = f"synthmix/{stage}s/{definition['kind']}.py"
+        runs = [{**run.job._asdict(), "training_set": run.training_set} for run in self.plan.runs[study]]
+        axes = ("dataset", "training_set", "model", "recipe")
+        order = {axis: list(dict.fromkeys(run[axis] for run in runs)) for axis in axes}
+        return self._spec(f"{stage}.py", entry, name=name, view=definition, order=order, **more)
+
+
+def _without(definition: Definition, *keys: str) -> Definition:
+    return {key: value for key, value in definition.items() if key not in keys}
+
+
+def _extractor_file(extractor: Definition) -> str:
+    return f"synthmix/extractors/{extractor['kind']}.py"

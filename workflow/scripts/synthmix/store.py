@@ -1,0 +1,83 @@
+"""The store: what has been trained or generated is kept under the digest of its spec and never made twice.
+
+An entry is a folder `results/.resume/<2 digits>/<digest>/`. While work goes on it holds the latest state; when the work
+is finished it holds the result. Resuming, one more seed, and going back to an earlier value all find their entry again.
+"""
+
+import contextlib
+import errno
+import fcntl
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from synthmix import files
+
+FOLDER = Path("results/.resume")
+
+
+class Entry:
+    """One entry of the store: a state (arrays and a JSON tree) that is replaced as a whole."""
+
+    def __init__(self, digest: str, folder: Path = FOLDER) -> None:
+        self.folder = folder / digest[:2] / digest
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state.safetensors"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the entry alone; another process that wants it waits. Where the file system has no locks, go on."""
+        with (self.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+                    raise
+            yield
+
+    def save(self, tree: Any) -> None:
+        """Replace the state by `tree`: dicts and lists of numpy arrays and JSON values."""
+        arrays: dict[str, np.ndarray] = {}
+        outline = _flatten(tree, "", arrays)
+        files.write_arrays(self.state, arrays, {"outline": json.dumps(outline)})
+
+    def load(self) -> Any | None:
+        """The state, or None where there is none; a damaged one is removed, since it can be made again."""
+        if not self.state.exists():
+            return None
+        try:
+            arrays, metadata = files.read_arrays(self.state)
+        except files.DamagedFileError as error:
+            print(f"{error}; starting again from nothing", flush=True)
+            self.state.unlink()
+            return None
+        return _restore(json.loads(metadata["outline"]), arrays)
+
+
+def _flatten(tree: Any, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
+    if isinstance(tree, np.ndarray):
+        arrays[prefix] = tree
+        return {"array": prefix}
+    if isinstance(tree, dict):
+        # Keys need not be strings (optimisers number their parameters), so they are kept beside the values.
+        return {"dict": [[key, _flatten(value, f"{prefix}/{key}", arrays)] for key, value in tree.items()]}
+    if isinstance(tree, (list, tuple)):
+        return {"list": [_flatten(value, f"{prefix}/{i}", arrays) for i, value in enumerate(tree)]}
+    return {"value": tree}
+
+
+def _restore(outline: Any, arrays: dict[str, np.ndarray]) -> Any:
+    ((kind, content),) = outline.items()
+    if kind == "array":
+        return arrays[content]
+    if kind == "dict":
+        return {key: _restore(value, arrays) for key, value in content}
+    if kind == "list":
+        return [_restore(value, arrays) for value in content]
+    return content

@@ -1,0 +1,183 @@
+"""Table kind `accuracy`: who saw how many real images, the accuracy reached, and what was gained over the baseline.
+
+Specification: {kind, dataset?, model?, recipe?, training_set?, order?, published?}. An entry of `published` is
+{dataset, model, training_set, recipe?, value, comparable?, reason?, source?, oddity?} with `value` a fraction; without
+`recipe` it stands beside every recipe. An entry without a run gets a row that says "not run".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from synthmix import statistics
+from synthmix.artefacts import Artefacts
+from synthmix.experiments import ARM, Arm, arms, constant, select, text, wanted
+from synthmix.formatting import bracket, count, drop_empty, hoist, joined, missing, number, p_value, percent, records
+from synthmix.rendering import Table
+
+COMPARED = ["baseline", "difference", "t_low", "t_high", "joint_low", "joint_high", "p", "p_holm", "p_min"]
+COMPARED += ["pair_correlation", "primary"]
+SAME = "generator trained on the same images"
+FEW_SHOT = "full-data generator, few-shot classifier"
+
+
+def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
+    """One row per arm in the order of the specification; an arm with several baselines has a row for each.
+
+    Raises ValueError where nothing is selected or a published value is not a fraction.
+    """
+    experiments = select(artefacts.read_experiments(), spec, complete=False)
+    comparisons = artefacts.read_comparisons()
+    comparisons = comparisons[comparisons["metric"] == "accuracy"]
+    published = [_checked(entry) for entry in spec.get("published", []) if _asked(spec, entry)]
+    rows = []
+    for arm, runs in arms(experiments):
+        row = {**arm._asdict(), **_results(runs), **_published(arm, published)}
+        matches = comparisons[(comparisons[ARM] == pd.Series(arm._asdict())).all(axis=1)]
+        rows += [{**row, **against} for against in matches[COMPARED].to_dict("records")] or [row]
+    rows += _not_run(experiments, published)
+    if not rows:
+        raise ValueError(f"accuracy table: no run and no published value matches { ({k: spec.get(k) for k in ARM}) }")
+    data = pd.DataFrame(rows, columns=[*dict.fromkeys([*ARM, *(key for row in rows for key in row)])])
+    data = data.reindex(columns=[*data.columns, *(name for name in COMPARED if name not in data)])
+    frame, notes = hoist(drop_empty(_formatted(data)), ["Dataset"])
+    family = comparisons[~comparisons["primary"].astype(bool)]
+    return Table(data, frame, [*notes, *_notes(data, len(family)), *_oddities(published)])
+
+
+def scope(runs: pd.DataFrame) -> str:
+    """What the generator of an arm saw beside what its classifier saw, in words; empty without generated images."""
+    if text(runs, "pool") is None:
+        return ""
+    kind, real, seen = (
+        text(runs, "generator_scope"),
+        constant(runs, "real_images"),
+        constant(runs, "generator_real_images"),
+    )
+    if kind == "same":
+        return SAME
+    if seen is None:
+        return "images that the generator saw unknown"
+    if not real:
+        return "full-data generator, classifier without real images"
+    return FEW_SHOT if kind == "full" and real < seen else "full-data generator"
+
+
+def _results(runs: pd.DataFrame) -> dict[str, Any]:
+    accuracy = statistics.t_interval(runs["accuracy"])
+    balanced = statistics.t_interval(runs["balanced_accuracy"])
+    images = {name: constant(runs, name) for name in ("generator_real_images", "real_images", "synthetic_images")}
+    return {
+        "generator": scope(runs),
+        **images,
+        "n": accuracy.n,
+        "accuracy": accuracy.mean,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+        "balanced_accuracy": balanced.mean,
+        "balanced_accuracy_low": balanced.low,
+        "balanced_accuracy_high": balanced.high,
+        "status": "run",
+    }
+
+
+def _checked(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not 0 <= entry["value"] <= 1:
+        raise ValueError(
+            f"published: value {entry['value']} of {entry['training_set']} is not a fraction between 0 and 1"
+        )
+    return entry
+
+
+def _asked(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Whether a published entry is an accuracy within what the table selects."""
+    if entry.get("metric", "accuracy") != "accuracy":
+        return False
+    names = {key: wanted(spec, key) for key in ARM if entry.get(key) is not None}
+    return all(chosen is None or entry[key] in chosen for key, chosen in names.items())
+
+
+def _matches(arm: Arm, entry: Mapping[str, Any]) -> bool:
+    return all(entry.get(key) in (None, value) for key, value in arm._asdict().items())
+
+
+def _published(arm: Arm, published: list[Mapping[str, Any]]) -> dict[str, Any]:
+    for entry in published:
+        if _matches(arm, entry):
+            comparable = {True: "yes", False: "no"}.get(entry.get("comparable"), "")  # type: ignore[arg-type]
+            return {"published": entry["value"], "comparable": comparable, "reason": entry.get("reason")}
+    return {"published": None, "comparable": "", "reason": None}
+
+
+def _not_run(experiments: pd.DataFrame, published: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    ran = [arm for arm, _ in arms(experiments)]
+    rows = []
+    for entry in published:
+        if not any(_matches(arm, entry) for arm in ran):
+            arm = Arm(*(entry.get(key) for key in ARM))  # type: ignore[arg-type]
+            rows.append({**arm._asdict(), "status": "not run", **_published(arm, [entry])})
+    return rows
+
+
+def _formatted(data: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for row in records(data):
+        run = row["status"] == "run"
+        difference = "" if missing(row["difference"]) else f"{100 * row['difference']:+.1f}"
+        flag = "(primary)" if row["primary"] is True else ""
+        unknown = "unknown" if row.get("generator") and missing(row["generator_real_images"]) else ""
+        rows.append(
+            {
+                "Dataset": row["dataset"],
+                "Model": row["model"],
+                "Recipe": row["recipe"] or "",
+                "Training set": row["training_set"],
+                "Generator": row.get("generator") if run else "",
+                "Real images (generator)": unknown or count(row.get("generator_real_images")),
+                "Real images (classifier)": count(row.get("real_images")),
+                "Synthetic images": count(row.get("synthetic_images")),
+                "Seeds": count(row.get("n")),
+                "Accuracy, %": _cell(row, "accuracy") if run else "not run",
+                "Balanced accuracy, %": _cell(row, "balanced_accuracy"),
+                "Baseline": "" if missing(row["baseline"]) else row["baseline"],
+                "Difference, points": joined(difference, bracket(row["t_low"], row["t_high"])),
+                "Joint interval": bracket(row["joint_low"], row["joint_high"]),
+                "p (Holm)": joined(p_value(row["p_holm"]), flag),
+                "Pair correlation": number(row["pair_correlation"], 2),
+                "Published, %": percent(row["published"]),
+                "Comparable": row["comparable"],
+                "Reason": "" if missing(row["reason"]) else row["reason"],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    return joined(percent(row.get(name)), bracket(row.get(f"{name}_low"), row.get(f"{name}_high")))
+
+
+def _notes(data: pd.DataFrame, family: int) -> list[str]:
+    own = " (a generator trained on the same images is trained once per seed, and its luck is included)"
+    notes = [
+        "Accuracies: mean over seeds with its 95 % t interval, conditional on one trained generator"
+        + (own if (data.get("generator") == SAME).any() else "")  # type: ignore[union-attr]
+        + "."
+    ]
+    reached = data.dropna(subset=["p_min"])
+    if not reached.empty:
+        pairs = reached[["n", "p_min"]].drop_duplicates().sort_values("n").itertuples(index=False)
+        smallest = ", ".join(f"{n:.0f} seeds {p_value(p)}, corrected {p_value(min(1, family * p))}" for n, p in pairs)
+        notes += [
+            "Differences: training set minus baseline in points, paired by seed, with a 95 % t interval. The "
+            "joint interval resamples seeds and test images and is too narrow with few seeds.",
+            f"p: exact sign-flip test, corrected by Holm over the {family} comparisons of the study that are not "
+            f"primary; the primary comparison keeps its own p. Smallest p that can be reached: {smallest}.",
+        ]
+    return notes
+
+
+def _oddities(published: list[Mapping[str, Any]]) -> list[str]:
+    notes = [f"Published: {entry['source']}." for entry in published if entry.get("source")]
+    notes += [f"Oddity of the publication: {entry['oddity']}" for entry in published if entry.get("oddity")]
+    return list(dict.fromkeys(notes))

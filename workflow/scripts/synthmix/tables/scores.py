@@ -1,0 +1,112 @@
+"""Table kind `scores`: each metric of each pool with its sample size, interval, floors and copy flag.
+
+Specification: {kind, dataset?, pool?, extractor?, metrics?, order?}.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from synthmix.artefacts import Artefacts
+from synthmix.experiments import wanted
+from synthmix.formatting import bracket, count, drop_empty, hoist, joined, metric_title, number, records
+from synthmix.rendering import Table
+
+
+def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
+    """One row per (pool, extractor, n, metric), pools in the order of the specification."""
+    rows = [
+        _row(score, metric, values)
+        for score in _selected(spec, artefacts.read_scores())
+        for metric, values in score["metrics"].items()
+        if metric in (wanted(spec, "metrics") or [metric])
+    ]
+    if not rows:
+        raise ValueError("scores table: the study has no score that matches its specification")
+    data = pd.DataFrame(rows)
+    frame = drop_empty(_formatted(data))
+    frame, notes = hoist(frame, [name for name in ("Dataset", "Extractor", "Reference") if name in frame])
+    return Table(data, frame, [*notes, *_notes(data)])
+
+
+def _selected(spec: Mapping[str, Any], scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for key in ("dataset", "pool"):
+        if (names := wanted(spec, key)) is not None:
+            scores = [score for score in scores if score[key] in names]
+    if (names := wanted(spec, "extractor")) is not None:
+        scores = [score for score in scores if score["extractor"]["name"] in names]
+    pools = wanted(spec, "pool") or spec.get("order", {}).get("pool") or []
+    rank = {name: position for position, name in enumerate(pools)}
+    return sorted(scores, key=lambda s: (s["dataset"], s["extractor"]["name"], rank.get(s["pool"], len(rank)), s["n"]))
+
+
+def _row(score: Mapping[str, Any], metric: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = values.get("interval") or (None, None)
+    floors = values.get("floors") or {}
+    return {
+        "dataset": score["dataset"],
+        "reference": score.get("reference"),
+        "extractor": score["extractor"]["name"],
+        "kind": score["extractor"].get("kind"),
+        "weights_sha256": score["extractor"].get("weights_sha256"),
+        "pool": score["pool"],
+        "metric": metric,
+        "value": values.get("value"),
+        "low": low,
+        "high": high,
+        "interval_method": values.get("interval_method"),
+        "n_generated": values.get("n_generated"),
+        "n_reference": values.get("n_reference"),
+        "real": values.get("real", floors.get("real")),
+        "floor_n": floors.get("n"),
+        "floor_generated": floors.get("generated"),
+        "floor_train": floors.get("train"),
+        "floor_held_out": floors.get("held_out"),
+        "copy_flag": values.get("copy_flag"),
+        "reason": values.get("reason"),
+    }
+
+
+def _formatted(data: pd.DataFrame) -> pd.DataFrame:
+    rows = []
+    for row in records(data):
+        value = joined(number(row["value"]), bracket(row["low"], row["high"], "number"))
+        weights = f"(weights {row['weights_sha256'][:8]})" if row["weights_sha256"] else ""
+        rows.append(
+            {
+                "Dataset": row["dataset"],
+                "Extractor": joined(row["extractor"], weights),
+                "Reference": row["reference"] or "",
+                "Pool": row["pool"],
+                "Metric": metric_title(row["metric"], row["kind"]),
+                "Value": value or "refused",
+                "Images": count(row["n_generated"]),
+                "Reference images": count(row["n_reference"]),
+                "Real images' own": number(row["real"]),
+                "n of floors": count(row["floor_n"]),
+                "Generated at that n": number(row["floor_generated"]),
+                "Real against train": number(row["floor_train"]),
+                "Real held out": number(row["floor_held_out"]),
+                "Copy flag": {True: "yes", False: "no"}.get(row["copy_flag"], ""),
+                "Remark": row["reason"] or "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _notes(data: pd.DataFrame) -> list[str]:
+    methods = [str(method) for method in data["interval_method"].dropna().unique()]
+    notes = [f"Intervals: {'; '.join(methods)}."] if methods else []
+    if data[["floor_train", "floor_held_out"]].notna().to_numpy().any():
+        notes.append(
+            "Floors: the metric of real images against train and of held-out real images, at the n that stands beside "
+            "them. Generated images nearer to the reference than both floors raise the copy flag. Real images that "
+            "nobody copied would raise it in about a third of all cases: a flag calls for an audit and proves nothing."
+        )
+    if (data["kind"] != "inception").any():
+        notes.append(
+            "Frechet distance, kernel distance and class score have the formulas of FID, KID and Inception score, on "
+            "features and classes of the extractor named here: they fill no cell that a study reports as one of those."
+        )
+    return notes

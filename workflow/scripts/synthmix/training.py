@@ -1,0 +1,247 @@
+"""Training one classifier: deterministic, interruptible at any step, and never done twice.
+
+Everything random in a step (order, augmentation, dropout) is a function of the seed and the step's number, so that
+the state of a run is its weights, its optimiser and its position, and a resumed run equals one never stopped.
+"""
+
+import math
+import signal
+import time
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from synthmix import engine
+from synthmix.draws import TrainingSet, class_ranks
+from synthmix.store import Entry
+from synthmix.streams import seed as stream_seed
+from synthmix.streams import stream
+
+
+class Interruption:
+    """Whether the job was asked to stop (SIGTERM, SIGUSR1), and whether it is time to save.
+
+    The first signal asks for a saved state; the work then ends with exit status 128 + signal.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.saved, self.signal = seconds, time.monotonic(), 0
+        for number in (signal.SIGTERM, signal.SIGUSR1):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+
+    def due(self) -> bool:
+        """Whether a state should be saved now."""
+        return bool(self.signal) or time.monotonic() - self.saved > self.seconds
+
+    def done(self) -> None:
+        """Say that the state was saved; ends the process if it was asked to stop."""
+        self.saved = time.monotonic()
+        if self.signal:
+            raise SystemExit(128 + self.signal)
+
+
+@dataclass
+class Data:
+    """What a run sees, on the device."""
+
+    train: TrainingSet
+    val_images: np.ndarray  # uint8 (N, H, W, C)
+    val_labels: np.ndarray  # int64 (N,)
+    classes: int
+
+
+def initialise(build: Any, model: dict[str, Any], channels: int, size: int, classes: int, seed: int) -> nn.Module:
+    """A classifier with the initial weights that belong to a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed("initialisation", seed))
+        return engine.Classifier(build(model, channels, size, classes), channels)
+
+
+def optimiser(model: nn.Module, recipe: dict[str, Any], width: int) -> torch.optim.Optimizer:
+    """The optimiser of a recipe; `width_scaled` multiplies the learning rate by the model's width."""
+    rate = recipe["learning_rate"] * (width if recipe.get("width_scaled") else 1)
+    decay = recipe.get("weight_decay") or 0.0
+    if recipe["optimizer"] == "sgd":
+        return torch.optim.SGD(model.parameters(), rate, momentum=recipe.get("momentum") or 0.0, weight_decay=decay)
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
+    return kind(model.parameters(), rate, weight_decay=decay)
+
+
+def rate_factor(recipe: dict[str, Any], step: int, steps: int) -> float:
+    """What the learning rate is multiplied by at a step: linear warm-up, then constant or half a cosine to zero."""
+    factor = 1.0
+    if recipe["schedule"] == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * step / steps))
+    return factor * min(1.0, (step + 1) / ((recipe.get("warmup_steps") or 0) + 1))
+
+
+def budget(recipe: dict[str, Any], images: int) -> int:
+    """Number of optimiser steps: the recipe's own, or its epochs times the batches of an epoch."""
+    return int(recipe.get("steps") or recipe["epochs"] * math.ceil(images / recipe["batch_size"]))
+
+
+class _Order:
+    """The images of each step, a function of seed and step: an own permutation for every epoch."""
+
+    def __init__(self, images: int, batch_size: int, seed: int) -> None:
+        self.images, self.batch_size, self.seed = images, batch_size, seed
+        self.per_epoch = math.ceil(images / batch_size)
+        self.epoch, self.permutation = -1, np.empty(0, dtype=np.int64)
+
+    def batch(self, step: int) -> np.ndarray:
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self.epoch:
+            self.epoch, self.permutation = epoch, stream("order", self.seed, epoch).permutation(self.images)
+        return self.permutation[position * self.batch_size : (position + 1) * self.batch_size]
+
+
+def fit(
+    build: Any, spec: dict[str, Any], seed: int, data: Data, entry: Entry, stop: Interruption, device: str
+) -> dict[str, Any]:
+    """Train one run to its end, or take its result from the store.
+
+    Args:
+        build: the architecture's `build`.
+        spec: `model` and `recipe`, defaults resolved; `scale` "unit" for networks that take images in [0, 1] and
+            normalise them themselves.
+        seed: the run's seed.
+        data: what it sees; the test split is not among it.
+        entry: the run's entry in the store.
+        stop: when to save, and whether to stop.
+        device: "cpu" or "cuda".
+
+    Returns:
+        The finished state: `model` (arrays by name), `history` (rows), `facts` (steps, seconds, parameters, ...).
+    """
+    state = entry.load()
+    if state is not None and state.get("done"):
+        return state
+    recipe, model_spec = spec["recipe"], spec["model"]
+    size, channels = data.train.images.shape[1], data.train.images.shape[3]
+    model = initialise(build, model_spec, channels, size, data.classes, seed)
+    images, labels = engine.to_device(data.train.images, device), torch.from_numpy(data.train.labels).to(device)
+    if spec.get("scale") == "unit":
+        model.std.fill_(255.0)
+    else:
+        model.normalise_by(images)
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = optimiser(model, recipe, model_spec.get("width", 1))
+    base_rate = optimizer.param_groups[0]["lr"]
+    steps = budget(recipe, len(labels))
+    state = state or {"step": 0, "history": [], "seconds": 0.0, "best": None, "sum": [0.0, 0.0, 0]}
+    if "model" in state:
+        model.load_state_dict(tensors(state["model"]))
+        optimizer.load_state_dict(tensors(state["optimizer"]))
+    watched = _watched(data, recipe, seed, device)
+    every = recipe.get("evaluate_every") or max(1, math.ceil(steps / 10))
+    order = _Order(len(labels), recipe["batch_size"], seed)
+    augmentation = recipe.get("augment") or "none"
+    random = torch.Generator()
+    total = torch.tensor(state["sum"], dtype=torch.float64, device=device)  # loss, correct, images since the last row
+    started = time.monotonic() - state["seconds"]
+    model.train()
+    for step in range(state["step"], steps):
+        torch.manual_seed(stream_seed("dropout", seed, step))
+        chosen = torch.from_numpy(order.batch(step)).to(device)
+        random.manual_seed(stream_seed("augment", seed, step))
+        batch, targets = engine.augment(images[chosen], augmentation, random), labels[chosen]
+        for group in optimizer.param_groups:
+            group["lr"] = base_rate * rate_factor(recipe, step, steps)
+        with engine.autocast(device, recipe["precision"]):
+            output = model(batch)
+        loss = F.cross_entropy(output.float(), targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        correct, seen = (output.detach().argmax(1) == targets).sum(), len(targets)
+        total += torch.stack([loss.detach().double() * seen, correct.double(), correct.new_tensor(seen)])
+        if (step + 1) % every == 0 or step + 1 == steps:
+            state["history"].append(_row(model, step + 1, order.per_epoch, total, watched, time.monotonic() - started))
+            total.zero_()
+            _keep_best(state, model, recipe)
+        if step + 1 < steps and stop.due():
+            state |= {"step": step + 1, "seconds": time.monotonic() - started, "sum": total.tolist()}
+            entry.save({**state, "model": arrays(model.state_dict()), "optimizer": arrays(optimizer.state_dict())})
+            stop.done()
+    seconds = time.monotonic() - started
+    facts = {
+        "steps": steps,
+        "epochs": round(steps / order.per_epoch, 3),
+        "images": min(steps * recipe["batch_size"], round(steps / order.per_epoch * len(labels))),
+        "train_seconds": round(seconds, 3),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "stopped_by": "steps" if recipe.get("steps") else "epochs",
+        "real_images": data.train.real,
+        "synthetic_images": len(labels) - data.train.real,
+        "selection_images": len(watched["selection"][1]) if "selection" in watched else None,
+    }
+    facts["images_per_second"] = round(facts["images"] / max(seconds, 1e-9), 1)
+    best = state["best"]["model"] if state["best"] else arrays(model.state_dict())
+    result = {"done": True, "model": best, "history": state["history"], "facts": facts}
+    entry.save(result)
+    return result
+
+
+def _watched(data: Data, recipe: dict[str, Any], seed: int, device: str) -> dict[str, tuple[Tensor, Tensor]]:
+    """The image sets that are looked at during training: val, generated ones, and what selects a checkpoint."""
+    sets = {"val": (data.val_images, data.val_labels)}
+    if data.train.monitor is not None:
+        sets["generated"] = data.train.monitor
+    if recipe["checkpoint"] == "best-val":
+        # A few-shot run that chose its checkpoint on a large validation set would have seen more than its few images.
+        balanced = np.lexsort((data.val_labels, class_ranks(data.val_labels, seed)))[: data.train.real]
+        sets["selection"] = (data.val_images[balanced], data.val_labels[balanced])
+    return {
+        name: (engine.to_device(images, device), torch.from_numpy(labels).to(device))
+        for name, (images, labels) in sets.items()
+    }
+
+
+Watched = dict[str, tuple[Tensor, Tensor]]
+
+
+def _row(
+    model: nn.Module, step: int, per_epoch: int, total: Tensor, watched: Watched, seconds: float
+) -> dict[str, Any]:
+    loss, correct, seen = total.tolist()
+    row = {"step": step, "epoch": round(step / per_epoch, 3), "seconds": round(seconds, 3)}
+    row |= {"images": int(seen), "train_loss": loss / seen, "train_accuracy": correct / seen}
+    for name, (images, labels) in watched.items():
+        output = engine.logits(model, images)
+        row[f"{name}_loss"] = F.cross_entropy(output, labels).item()
+        row[f"{name}_accuracy"] = (output.argmax(1) == labels).double().mean().item()
+    return row
+
+
+def _keep_best(state: dict[str, Any], model: nn.Module, recipe: dict[str, Any]) -> None:
+    if recipe["checkpoint"] != "best-val":
+        return
+    accuracy = state["history"][-1]["selection_accuracy"]
+    if state["best"] is None or accuracy > state["best"]["accuracy"]:
+        state["best"] = {"accuracy": accuracy, "model": arrays(model.state_dict())}
+
+
+def arrays(tree: Any) -> Any:
+    """A tree of tensors (a state_dict) as a tree of numpy arrays, copied."""
+    if isinstance(tree, Tensor):
+        return tree.detach().cpu().contiguous().numpy().copy()
+    if isinstance(tree, dict):
+        return {key: arrays(value) for key, value in tree.items()}
+    return [arrays(value) for value in tree] if isinstance(tree, (list, tuple)) else tree
+
+
+def tensors(tree: Any) -> Any:
+    """A tree of numpy arrays as a tree of tensors, copied."""
+    if isinstance(tree, np.ndarray):
+        return torch.from_numpy(tree.copy())
+    if isinstance(tree, dict):
+        return {key: tensors(value) for key, value in tree.items()}
+    return [tensors(value) for value in tree] if isinstance(tree, list) else tree

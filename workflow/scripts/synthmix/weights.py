@@ -1,0 +1,41 @@
+"""Where the weights of a published network are found, and what to say when they are not."""
+
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download, hf_hub_url
+from huggingface_hub.errors import HfHubHTTPError
+
+
+class MissingWeightsError(RuntimeError):
+    """Weights that are neither on the disk nor to be had by download; the message says which file goes where."""
+
+    def __init__(self, network: str, source: str, target: Path, reason: object) -> None:
+        why = " ".join(str(reason).split())
+        super().__init__(f"no weights for {network} ({why}): download {source} and put it at {target}")
+
+
+def given_file(weights: Path, file_name: str, network: str, source: str) -> Path:
+    """The file that a configured path means: itself, or `file_name` in it where it is a folder."""
+    path = weights / file_name if weights.is_dir() else weights
+    if not path.is_file():
+        raise MissingWeightsError(network, source, path, f"{path} does not exist")
+    return path
+
+
+def hub_file(repository: str, file_name: str, weights: Path | None, folder: Path, offline: bool) -> Path:
+    """A file of a Hugging Face hub repository, as a local path.
+
+    Looked for at `weights` (a file, or a folder that holds it) if given; else in `folder`/{repository's last name},
+    then in the hub's own cache, then on the hub unless `offline`. Raises MissingWeightsError.
+    """
+    source = hf_hub_url(repository, file_name)
+    if weights is not None:
+        return given_file(weights, file_name, repository, source)
+    local = folder / repository.rsplit("/", 1)[-1] / file_name
+    if local.is_file():
+        return local
+    try:
+        return Path(hf_hub_download(repository, file_name, local_files_only=offline))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        reason = "offline: true" if offline else f"the download failed, {type(error).__name__}"
+        raise MissingWeightsError(repository, source, local, reason) from error

@@ -1,0 +1,10 @@
+"""Write one table of a study as CSV, Markdown, LaTeX and HTML."""
+
+from synthmix import job
+from synthmix.artefacts import Artefacts
+from synthmix.rendering import write_table
+
+spec = job.start(snakemake)
+view = {**spec["view"], "order": spec["order"], "published": spec.get("published", [])}
+table = job.module(spec["entries"][1]).build(view, Artefacts.of(snakemake.input))
+write_table(table, list(snakemake.output), view.get("caption") or spec["name"])

@@ -1,0 +1,25 @@
+"""Train the classifiers of one job: every training set of its bundle, every seed of its block."""
+
+from synthmix import data, job, runs
+from synthmix.draws import assemble
+from synthmix.files import read_json
+from synthmix.store import Entry
+from synthmix.training import Data, Interruption, fit
+
+spec = job.start(snakemake)
+device = job.device(snakemake)
+build = job.module(spec["entries"][1]).build
+train, val, meta = data.read(snakemake.input.train), data.read(snakemake.input.val), read_json(snakemake.input.meta)
+pools = runs.read_pools(snakemake.input.get("shards", []))
+stop = Interruption(job.settings()["checkpoint_seconds"])
+states = {}
+for training_set, seed, key in runs.each(spec["keys"]):
+    entry = Entry(key)
+    with entry.locked():
+        definition = spec["training_sets"][training_set]
+        chosen = assemble(definition, seed, train, pools, len(meta["classes"]), f"{meta['name']}: {training_set}")
+        seen = Data(chosen, val.images, val.labels, len(meta["classes"]))
+        states[training_set, seed] = fit(build, spec, seed, seen, entry, stop, device)
+    facts = states[training_set, seed]["facts"]
+    print(f"{training_set} seed {seed}: {facts['steps']} steps, {facts['images_per_second']} images/s", flush=True)
+runs.write(states, spec, device, snakemake.output)

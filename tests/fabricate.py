@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.datasets import load_digits
+
 from synthmix import comparisons, experiments, pools, rendering
 from synthmix.artefacts import Artefacts
 from synthmix.files import write_arrays, write_json, write_rows
@@ -50,27 +51,40 @@ SETS = {
     },
 }
 JOBS = [
-    *[(bundle, model, f"{model}-{budget}") for bundle in ("main", "ladder") for model in ("cnn", "vit") for budget in ("epochs", "steps")],
+    *[
+        (bundle, model, f"{model}-{budget}")
+        for bundle in ("main", "ladder")
+        for model in ("cnn", "vit")
+        for budget in ("epochs", "steps")
+    ],
     ("controls", "cnn", "cnn-steps"),
 ]
 COMPARISONS: list[dict[str, Any]] = [
     {"baseline": "org", "training_set": ["syn", "mix"]},
-    {"baseline": "shot3", "training_set": [name for name in (*SETS["ladder"], *SETS["controls"]) if name != "shot3"][:6]},
+    {
+        "baseline": "shot3",
+        "training_set": [*list(SETS["ladder"])[1:], "shot3-real20", "shot3-shuffled20"],
+    },
     {"baseline": "shot3-real20", "training_set": ["shot3-syn20", "shot3-own20"]},
 ]
-PRIMARY = {"dataset": "digits", "model": "cnn", "recipe": "cnn-steps", "training_set": "shot3-syn80", "baseline": "shot3"}
+PRIMARY = {
+    "dataset": "digits",
+    "model": "cnn",
+    "recipe": "cnn-steps",
+    "training_set": "shot3-syn80",
+    "baseline": "shot3",
+}
 ORDER = {"model": ["cnn", "vit"], "training_set": [name for bundle in SETS.values() for name in bundle]}
 SCORED = {"ddpm": 9.4, "ddpm-unguided": 7.1, "ddpm-rough": 41.0, "ddpm-3shot": 62.5}
 
 
-def study(root: Path, comparisons_list: list[dict[str, Any]] | None = None, primary: dict[str, str] | None = None) -> Artefacts:
+def study(root: Path) -> Artefacts:
     """Writes everything below `root` and returns its artefacts."""
     metrics, predictions, histories, benchmarks = [], [], [], []
     for bundle, model, recipe in JOBS:
         folder = root / f"runs/digits/{bundle}/{model}/{recipe}/seeds0-5"
-        runs = _runs(folder, bundle, model, recipe)
         metrics.append(folder / "metrics.json")
-        write_json(metrics[-1], {"spec": {}, "runs": runs})
+        write_json(metrics[-1], {"spec": {}, "runs": _runs(folder, bundle, model, recipe)})
         predictions.append(folder / "predictions.parquet")
         histories.append(folder / "history.csv")
         _history(histories[-1], SETS[bundle])
@@ -81,12 +95,10 @@ def study(root: Path, comparisons_list: list[dict[str, Any]] | None = None, prim
         rss, cpu = ("NA", "NA") if position == len(benchmarks) - 1 else (300.5 + position, 20)
         path.write_text(f"s\th:m:s\tmax_rss\tcpu_time\n{10 + position}\t0:00:10\t{rss}\t{cpu}\n")
     table = root / "studies/digits/experiments.csv"
-    rendering.write_frame(table, experiments.collect(metrics))
+    runs = experiments.collect(metrics)
+    rendering.write_frame(table, runs)
     compared = table.with_name("comparisons.csv")
-    frame = comparisons.compare(
-        experiments.collect(metrics), predictions, comparisons_list or COMPARISONS, PRIMARY if primary is None else primary
-    )
-    rendering.write_frame(compared, frame)
+    rendering.write_frame(compared, comparisons.compare(runs, predictions, COMPARISONS, PRIMARY))
     data, images, labels = _data(root)
     return Artefacts(
         experiments=table,
@@ -161,7 +173,10 @@ def _history(path: Path, sets: dict[str, Set]) -> None:
                 row |= {"train_loss": 2.3 * (1 - fit) + 0.01, "train_accuracy": 0.1 + 0.89 * fit}
                 row |= {"val_loss": 2.3 - 2 * one.accuracy * fit - luck * 5, "val_accuracy": accuracy}
                 if name in {"shot3", "shot3-syn80"}:
-                    row |= {"generated_loss": 2.3 - 1.9 * one.accuracy * fit, "generated_accuracy": accuracy - 0.05 * fit}
+                    row |= {
+                        "generated_loss": 2.3 - 1.9 * one.accuracy * fit,
+                        "generated_accuracy": accuracy - 0.05 * fit,
+                    }
                 rows.append(row)
     columns = ["training_set", "seed", "step"]
     columns += [f"{part}_{what}" for part in ("train", "val", "generated") for what in ("loss", "accuracy")]
@@ -170,11 +185,23 @@ def _history(path: Path, sets: dict[str, Set]) -> None:
 
 def _score(root: Path, pool: str, distance: float) -> Path:
     floors = {"n": 180, "generated": distance + 1, "train": 2.2, "held_out": 2.4}
+    limits = [distance - 1, distance + 1]
     common = {"n_generated": 800, "n_reference": 574, "interval_method": "t over 5 disjoint subsamples", "reason": None}
     score = {
-        "extractor": {"name": "digits-features", "kind": "classifier", "dimension": 64, "weights_sha256": "ab12cd34" * 8},
+        "extractor": {
+            "name": "digits-features",
+            "kind": "classifier",
+            "dimension": 64,
+            "weights_sha256": "ab12cd34" * 8,
+        },
         "metrics": {
-            "fid": {"value": distance, **common, "interval": [distance - 1, distance + 1], "floors": floors, "copy_flag": False},
+            "fid": {
+                "value": distance,
+                **common,
+                "interval": limits,
+                "floors": floors,
+                "copy_flag": False,
+            },
             "kid": {"value": distance / 400, **common, "interval": None, "floors": floors, "copy_flag": False},
             "precision": {"value": 0.95 - distance / 200, **common, "interval": None, "floors": floors},
             "recall": {"value": None, **common, "interval": None, "floors": floors, "reason": "fewer than 4 images"}
@@ -191,7 +218,8 @@ def _score(root: Path, pool: str, distance: float) -> Path:
 def _cross_test(root: Path, model: str) -> Path:
     path = root / f"cross_tests/digits/main/{model}/{model}-steps/seeds0-5/org-on-ddpm.json"
     runs = [
-        {"training_set": "org", "seed": seed, "pool": "ddpm", "accuracy": 0.9 + seed / 100, "images": 1000} for seed in range(SEEDS)
+        {"training_set": "org", "seed": seed, "pool": "ddpm", "accuracy": 0.9 + seed / 100, "images": 1000}
+        for seed in range(SEEDS)
     ]
     write_json(path, {"spec": {}, "runs": runs})
     return path

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from synthmix import comparisons, experiments, statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import Arm
@@ -45,7 +46,16 @@ def test_collect_is_sorted_and_scalar(tmp_path: Path) -> None:
         ["x", 2, "b"],
         ["x", 11, "b"],
     ]
-    assert list(frame.columns) == ["dataset", "training_set", "model", "recipe", "seed", "bundle", "accuracy", "real_images"]
+    assert list(frame.columns) == [
+        "dataset",
+        "training_set",
+        "model",
+        "recipe",
+        "seed",
+        "bundle",
+        "accuracy",
+        "real_images",
+    ]
     assert frame.equals(experiments.collect([early, late]))
 
 
@@ -53,6 +63,33 @@ def test_collect_refuses_the_same_run_twice(tmp_path: Path) -> None:
     paths = [metrics_file(tmp_path, bundle, [one_run("x", 0)]) for bundle in "ab"]
     with pytest.raises(ValueError, match=r"digits/x/cnn/cnn-steps/0 is also in .*/a/"):
         experiments.collect(paths)
+
+
+def test_collect_takes_the_runs_asked_for_and_misses_none(tmp_path: Path) -> None:
+    path = metrics_file(tmp_path, "a", [one_run(name, seed) for name in ("x", "y") for seed in (0, 1, 2)])
+    frame = experiments.collect([path], {str(path.parent): {"y": [2, 0]}})
+    assert frame[["training_set", "seed"]].to_numpy().tolist() == [["y", 0], ["y", 2]]
+    with pytest.raises(DamagedFileError, match="it lacks training set y, seed 3"):
+        experiments.collect([path], {str(path.parent): {"x": [0], "y": [3]}})
+
+
+def test_artefacts_of_named_inputs() -> None:
+    inputs: dict[str, Any] = {
+        "experiments": "results/studies/s/experiments.csv",
+        "scores": ["results/scores/d/p/e-n80.json"],
+        "meta": ["results/data/d/meta.json"],
+        "train": ["results/data/d/train.safetensors"],
+        "shards": ["results/pools/d/p/all/shard-0000.parquet", "results/pools/d/p/all/shard-0001.parquet"],
+    }
+    artefacts = Artefacts.of(inputs)
+    assert artefacts.experiments == Path("results/studies/s/experiments.csv")
+    assert artefacts.scores == [Path("results/scores/d/p/e-n80.json")]
+    assert artefacts.data == {"d": {"train": Path(inputs["train"][0]), "meta": Path(inputs["meta"][0])}}
+    assert artefacts.pools == {("d", "p"): [Path(shard) for shard in inputs["shards"]]}
+    with pytest.raises(ValueError, match=r"comparisons\.csv is not among the inputs"):
+        artefacts.read_comparisons()
+    with pytest.raises(ValueError, match="no file of this kind"):
+        artefacts.read_histories()
 
 
 def test_collect_refuses_a_file_without_runs_and_another_layout(tmp_path: Path) -> None:
@@ -67,7 +104,9 @@ def test_collect_refuses_a_file_without_runs_and_another_layout(tmp_path: Path) 
 def test_select_keeps_the_order_of_the_specification(artefacts: Artefacts) -> None:
     frame = artefacts.read_experiments()
     spec = {"training_set": ["syn", "org"], "model": "vit", "order": {"recipe": ["vit-steps", "vit-epochs"]}}
-    keys = [(arm.recipe, arm.training_set, len(runs)) for arm, runs in experiments.arms(experiments.select(frame, spec))]
+    keys = [
+        (arm.recipe, arm.training_set, len(runs)) for arm, runs in experiments.arms(experiments.select(frame, spec))
+    ]
     assert keys == [
         ("vit-steps", "syn", 6),
         ("vit-steps", "org", 6),
@@ -93,7 +132,9 @@ def test_a_row_holds_what_its_runs_say(artefacts: Artefacts, compared: pd.DataFr
     a, b = (experiments.runs_of(runs, one)["accuracy"] for one in (arm, arm._replace(training_set="shot3")))
     interval = statistics.t_interval(a - b)
     assert (row["n"], row["mean"], row["baseline_mean"]) == pytest.approx((6, a.mean(), b.mean()))
-    assert (row["difference"], row["t_low"], row["t_high"]) == pytest.approx((interval.mean, interval.low, interval.high))
+    assert (row["difference"], row["t_low"], row["t_high"]) == pytest.approx(
+        (interval.mean, interval.low, interval.high)
+    )
     assert (row["p"], row["p_min"]) == (statistics.sign_flip_test(a - b), 0.03125)
     assert row["pair_correlation"] == pytest.approx(np.corrcoef(a, b)[0, 1])
     assert row["real_images"] == row["generator_real_images"] == row["baseline_real_images"] == 30
@@ -105,7 +146,9 @@ def test_joint_interval_comes_from_the_predictions(artefacts: Artefacts, compare
     predictions = artefacts.read_predictions(["training_set", "seed", "index", "correct"])
     predictions = predictions[predictions["recipe"] == "cnn-steps"]
     matrices = [
-        predictions[predictions["training_set"] == name].pivot(index="seed", columns="index", values="correct").to_numpy()
+        predictions[predictions["training_set"] == name]
+        .pivot(index="seed", columns="index", values="correct")
+        .to_numpy()
         for name in ("syn", "org")
     ]
     assert (row["joint_low"], row["joint_high"]) == pytest.approx(statistics.joint_interval(*matrices))
@@ -164,7 +207,9 @@ def test_seeds_in_several_jobs_are_joined(tmp_path: Path) -> None:
         table = {"training_set": ["x", "x", "y", "y"], "seed": [int(seeds)] * 4, "index": [0, 1, 1, 0]}
         predictions.append(metrics[-1].with_name("predictions.parquet"))
         pq.write_table(pa.table({**table, "correct": [True, True, False, True]}), predictions[-1])
-    frame = comparisons.compare(experiments.collect(metrics), predictions, [{"baseline": "y", "training_set": "x"}], None)
+    frame = comparisons.compare(
+        experiments.collect(metrics), predictions, [{"baseline": "y", "training_set": "x"}], None
+    )
     assert frame["n"].tolist() == [2]
     assert frame["joint_low"].item() == 0  # y has image 1 wrong for both seeds, x nothing
     assert frame["joint_high"].item() == 1

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+
 from synthmix import pools, rendering, statistics
 from synthmix.artefacts import Artefacts
 from synthmix.figures import arms, confusion, ladder, learning_curves, samples, style, usefulness
@@ -94,7 +95,9 @@ def test_arms_draws_means_intervals_and_seeds(artefacts: Artefacts, figures: dic
     assert [axes.get_title() for axes in panels] == ["CNN", "vit"]
     assert [tick.get_text() for tick in panels[0].get_xticklabels()] == ["ORG", "syn", "mix"]
     assert legend_texts(figure) == ["epochs", "steps"]
-    expected = [accuracies(artefacts, name, f"cnn-{budget}") for budget in ("epochs", "steps") for name in ("org", "syn", "mix")]
+    expected = [
+        accuracies(artefacts, name, f"cnn-{budget}") for budget in ("epochs", "steps") for name in ("org", "syn", "mix")
+    ]
     intervals = [statistics.t_interval(values) for values in expected]
     assert [y for _, y in means(panels[0])] == pytest.approx([one.mean for one in intervals])
     assert np.array(bars(panels[0])) == pytest.approx(np.array([(one.low, one.high) for one in intervals]))
@@ -153,7 +156,9 @@ def many_pools(artefacts: Artefacts, root: Path, sizes: list[int]) -> tuple[dict
     frames, scores = [runs], []
     for number, size in enumerate(sizes):
         frames.append(
-            template.assign(training_set=f"set{number}", pool=f"pool{number}", accuracy=template["accuracy"] - number / 50)
+            template.assign(
+                training_set=f"set{number}", pool=f"pool{number}", accuracy=template["accuracy"] - number / 50
+            )
         )
         scores.append(root / f"scores/digits/pool{number}/digits-features-n{size}.json")
         score = read_json(artefacts.scores[0])
@@ -259,7 +264,7 @@ def test_samples_leave_flagged_images_out(artefacts: Artefacts, tmp_path: Path) 
 def test_confusion_counts_sum_to_the_predictions(artefacts: Artefacts, figures: dict[str, Figure]) -> None:
     org, syn, _ = figures["confusion"].axes
     assert (org.get_title(), syn.get_title()) == ("org", "syn")
-    predictions = artefacts.read_predictions(["training_set", "label", "prediction"])
+    predictions = artefacts.read_predictions(["training_set", "seed", "label", "prediction"])
     predictions = predictions[(predictions["training_set"] == "org") & (predictions["recipe"] == "cnn-steps")]
     expected = pd.crosstab(predictions["label"], predictions["prediction"]).reindex(columns=range(10), fill_value=0)
     shares = np.asarray(org.collections[0].get_array()).reshape(10, 10)
@@ -269,11 +274,22 @@ def test_confusion_counts_sum_to_the_predictions(artefacts: Artefacts, figures: 
     assert [tick.get_text() for tick in org.get_yticklabels()] == fabricate.CLASSES
 
 
+def test_runs_of_other_studies_are_left_out(artefacts: Artefacts, tmp_path: Path) -> None:
+    # a job's files may hold more seeds than this study asks for
+    runs = artefacts.read_experiments()
+    rendering.write_frame(tmp_path / "experiments.csv", runs[runs["seed"] < 2])
+    fewer = dataclasses.replace(artefacts, experiments=tmp_path / "experiments.csv")
+    org = confusion.draw(SPECS["confusion"], fewer).axes[0]
+    assert sum(int(text.get_text()) for text in org.texts if text.get_text()) == 2 * fabricate.TEST_IMAGES
+    assert "n = 2 seeds" in learning_curves.draw(SPECS["learning_curves"], fewer).get_supxlabel()
+    assert fewer.read_cross_tests()["seed"].unique().tolist() == [0, 1]
+
+
 def test_confusion_of_many_classes_has_no_numbers(artefacts: Artefacts, tmp_path: Path) -> None:
     write_json(tmp_path / "meta.json", {"classes": [f"class {number}" for number in range(13)]})
     changed = dataclasses.replace(artefacts, data={"digits": {"meta": tmp_path / "meta.json"}})
     figure = confusion.draw(SPECS["confusion"], changed)
-    assert figure.axes[0].texts == []
+    assert len(figure.axes[0].texts) == 0
     assert np.asarray(figure.axes[0].collections[0].get_array()).size == 13 * 13
 
 
@@ -292,8 +308,14 @@ def test_nothing_is_clipped_and_no_texts_overlap(figures: dict[str, Figure], kin
     whole = figure.bbox
     texts = [*figure.texts, *[text for legend in figure.legends for text in legend.get_texts()]]
     for axes in figure.axes:
-        texts += [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.get_xticklabels(), *axes.get_yticklabels()]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text() and text.get_visible()]
+        texts += [axes.title, axes.xaxis.label, axes.yaxis.label]
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            texts += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+            texts += [tick.label2 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    boxes = [
+        (text.get_text(), text.get_window_extent(renderer)) for text in texts if text.get_text() and text.get_visible()
+    ]
     for name, box in boxes:
         assert box.x0 >= whole.x0 - 1, name
         assert box.x1 <= whole.x1 + 1, name
@@ -314,10 +336,12 @@ def test_unchanged_inputs_give_identical_bytes(artefacts: Artefacts, tmp_path: P
     assert "<text" in (tmp_path / "a.svg").read_text()  # text stays text
 
 
-@pytest.mark.parametrize(("width", "pixels"), [(None, 180), (88, 88)])
-def test_width_is_that_of_the_page_or_of_a_column(artefacts: Artefacts, tmp_path: Path, width: int | None, pixels: int) -> None:
+@pytest.mark.parametrize(("width", "expected"), [(None, 180), (88, 88)])
+def test_width_is_that_of_the_page_or_of_a_column(
+    artefacts: Artefacts, tmp_path: Path, width: int | None, expected: int
+) -> None:
     rendering.save_figure(arms.draw({**SPECS["arms"], "width_mm": width}, artefacts), [tmp_path / "figure.png"])
-    assert Image.open(tmp_path / "figure.png").width == pytest.approx(pixels / 25.4 * rendering.DPI, abs=1)
+    assert Image.open(tmp_path / "figure.png").width == pytest.approx(expected / 25.4 * rendering.DPI, abs=1)
 
 
 def test_a_figure_is_saved_as_svg_or_png_only(figures: dict[str, Figure], tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy import stats
+
 from synthmix import statistics
 
 
@@ -70,7 +71,7 @@ def test_null_data_give_at_most_5_percent_false_positives() -> None:
 
 def test_null_studies_have_at_most_5_percent_with_any_false_positive_after_holm() -> None:
     rng = np.random.default_rng(12)
-    studies, arms, n = 300, 4, 10
+    studies, arms, n = 200, 4, 9
     baseline = rng.normal(0, 0.02, (studies, 1, n))
     differences = rng.normal(0, 0.02, (studies, arms, n)) - baseline  # all arms share one baseline
     p = [[statistics.sign_flip_test(row) for row in study] for study in differences]

@@ -1,4 +1,4 @@
-"""Test classifiers that were trained on real images on the images of a pool (study `believing`, discriminator check)."""
+"""Test classifiers that were trained on real images on the images of a pool."""
 
 from synthmix import job, pools, runs
 from synthmix.evaluating import judge

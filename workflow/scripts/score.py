@@ -19,8 +19,8 @@ result = score_pool(
     data.read(snakemake.input.val),
     extractor,
     spec["extractor"],
+    spec["extractor_name"],
     device,
 )
-write_json(
-    snakemake.output.score, {"spec": spec, "dataset": spec["dataset"], "pool": spec["pool"], "n": spec["n"], **result}
-)
+names = {name: spec[name] for name in ("dataset", "pool", "n")}
+write_json(snakemake.output.score, {"spec": spec, **names, **result})

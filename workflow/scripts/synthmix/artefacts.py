@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from synthmix.experiments import job_of
+from synthmix.experiments import RUN, job_of
 from synthmix.files import DamagedFileError, read_json
 
 
@@ -16,11 +16,12 @@ from synthmix.files import DamagedFileError, read_json
 class Artefacts:
     """Paths of one study's artefacts; nothing is read before a reader asks for it.
 
-    `data` maps a dataset to its files {"train", "test", "meta"}; `pools` maps (dataset, pool) to the pool's shards.
+    `data` maps a dataset to its files {"train", "test", "meta"}; `pools` maps (dataset, pool) to the pool's shards. A
+    kind of table or figure needs some of them only; a reader raises ValueError for what is not there.
     """
 
-    experiments: Path
-    comparisons: Path
+    experiments: Path | None = None
+    comparisons: Path | None = None
     predictions: list[Path] = field(default_factory=list)
     histories: list[Path] = field(default_factory=list)
     scores: list[Path] = field(default_factory=list)
@@ -29,25 +30,50 @@ class Artefacts:
     data: dict[str, dict[str, Path]] = field(default_factory=dict)
     pools: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, inputs: Any) -> "Artefacts":
+        """The artefacts among a job's named inputs (a mapping of names to a path or paths, such as snakemake.input).
+
+        `meta`, `train` and `test` are files data/{dataset}/...; `shards` are pools/{dataset}/{pool}/{group}/...; every
+        other name is that of a field.
+        """
+        named = {name: _paths(inputs[name]) for name in inputs.keys()}  # noqa: SIM118 (iterating gives paths)
+        data: dict[str, dict[str, Path]] = {}
+        for kind in ("train", "test", "meta"):
+            for path in named.pop(kind, []):
+                data.setdefault(path.parent.name, {})[kind] = path
+        pools: dict[tuple[str, str], list[Path]] = {}
+        for path in named.pop("shards", []):
+            pools.setdefault((path.parts[-4], path.parts[-3]), []).append(path)
+        tables = {name: named.pop(name)[0] for name in ("experiments", "comparisons") if name in named}
+        return cls(**tables, **named, data=data, pools=pools)  # type: ignore[arg-type]
+
     def read_experiments(self) -> pd.DataFrame:
         """One row per run (see experiments.collect)."""
-        return _read_csv(self.experiments)
+        return _read_csv(self.experiments, "experiments.csv")
 
     def read_comparisons(self) -> pd.DataFrame:
         """One row per comparison (see comparisons.COLUMNS)."""
-        return _read_csv(self.comparisons)
+        return _read_csv(self.comparisons, "comparisons.csv")
 
     def read_predictions(self, columns: list[str]) -> pd.DataFrame:
-        """The given columns of all predictions, with the dataset, bundle, model and recipe of their job."""
-        return _with_jobs(self.predictions, lambda path: pq.read_table(path, columns=columns).to_pandas())
+        """The given columns of the predictions of the study's runs, with dataset, bundle, model and recipe."""
+        return self._of_runs(
+            _with_jobs(self.predictions, lambda path: pq.read_table(path, columns=columns).to_pandas())
+        )
 
     def read_histories(self) -> pd.DataFrame:
-        """The rows of all training histories, with the dataset, bundle, model and recipe of their job."""
-        return _with_jobs(self.histories, _read_csv)
+        """The training histories of the study's runs, with dataset, bundle, model and recipe."""
+        return self._of_runs(_with_jobs(self.histories, lambda path: _read_csv(path, "")))
 
     def read_cross_tests(self) -> pd.DataFrame:
-        """One row per (run, pool) tested on generated images, with the dataset, bundle, model and recipe of its job."""
-        return _with_jobs(self.cross_tests, lambda path: pd.DataFrame(read_json(path)["runs"]))
+        """One row per run of the study and pool it was tested on, with dataset, bundle, model and recipe."""
+        return self._of_runs(_with_jobs(self.cross_tests, lambda path: pd.DataFrame(read_json(path)["runs"])))
+
+    def _of_runs(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Leaves out the runs that a job made for other studies; needs the columns training_set and seed."""
+        keys = [*RUN, "bundle"]
+        return frame.merge(self.read_experiments()[keys], on=keys)
 
     def read_scores(self) -> list[dict[str, Any]]:
         """The scores of all pools, as written, with what the path {dataset}/{pool}/{extractor}-n{n}.json says."""
@@ -68,7 +94,13 @@ class Artefacts:
         return read_json(self.data[dataset]["meta"])
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _paths(value: Any) -> list[Path]:
+    return [Path(value)] if isinstance(value, str | Path) else [Path(one) for one in value]
+
+
+def _read_csv(path: Path | None, name: str) -> pd.DataFrame:
+    if path is None:
+        raise ValueError(f"{name} is not among the inputs")
     # Names such as "nan" or "null" are names here: only an empty cell is missing.
     try:
         return pd.read_csv(path, keep_default_na=False, na_values=[""])

@@ -171,8 +171,8 @@ def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]
             yield key, "needs synthetic (images per class); add it, or delete this key"
     if own["shuffle_synthetic_labels"] and "synthetic" not in own:
         yield "shuffle_synthetic_labels", "needs synthetic (images per class); add it, or delete this key"
-    if "held_back" in own and own.get("real", "all") == "all":
-        yield "held_back", "needs real to be a number: nothing is held back of all real images; change real"
+    if "held_back" in own and not isinstance(own.get("real"), int):
+        yield "held_back", "needs real to be a number of images per class; change real"
     if "synthetic" in own and "pool" in own:
         yield from _draw(study, own)
     if "monitor" in own:

@@ -20,7 +20,7 @@ def check_counts(training_set: Mapping[str, Any], counts: Mapping[str, int], fil
         key: its dotted key there, such as training_sets.shot3.
 
     Raises:
-        ConfigurationError: `real` and `held_back` together are more than a class, or all classes, have.
+        ConfigurationError: `real` and `held_back` together are more than a class has, or `total` more than all have.
     """
     for own_key, problem in missing_images(training_set, counts):
         raise ConfigurationError(file, f"{key}.{own_key}", problem)
@@ -37,9 +37,9 @@ def missing_images(training_set: Mapping[str, Any], counts: Mapping[str, int]) -
             total = f"{real} real images and {held_back} held back per class"
             yield "held_back", f"{total}, but class {name} has {count} in train; lower it"
     if isinstance(real, Mapping):
-        wanted, images = real["total"] + held_back * len(counts), sum(counts.values())
+        wanted, images = real["total"], sum(counts.values())
         if wanted > images:
-            yield "real.total", f"{wanted} images, held back ones included, but train has {images}; lower it"
+            yield "real.total", f"{wanted} images, but train has {images}; lower it"
 
 
 def known_counts(dataset: Mapping[str, Any]) -> dict[str, int] | None:

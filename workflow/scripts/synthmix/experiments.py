@@ -38,11 +38,14 @@ def job_of(path: str | Path) -> Job:
     return Job(*parts[-6:-2])
 
 
-def collect(metrics_files: Iterable[str | Path]) -> pd.DataFrame:
+def collect(
+    metrics_files: Iterable[str | Path], asked: Mapping[str, Mapping[str, Sequence[int]]] | None = None
+) -> pd.DataFrame:
     """One row per run with every scalar field of its metrics, sorted by dataset, training set, model, recipe and seed.
 
-    Raises DamagedFileError for a file without runs, and ValueError where two files hold the same run: it would count
-    twice as a seed.
+    `asked` maps the folder of each metrics file to the seeds wanted of each training set, since a job may hold runs of
+    other studies, too; without it every run counts. Raises DamagedFileError for a file that lacks a run, and ValueError
+    where two files hold the same one: it would count twice as a seed.
     """
     rows: list[dict[str, Any]] = []
     origin: dict[tuple[Any, ...], str] = {}
@@ -51,7 +54,7 @@ def collect(metrics_files: Iterable[str | Path]) -> pd.DataFrame:
         content = read_json(path)
         if not isinstance(content, dict) or not content.get("runs"):
             raise DamagedFileError(path, "it lists no runs")
-        for run in content["runs"]:
+        for run in _asked_of(path, content["runs"], asked):
             scalars = {key: value for key, value in run.items() if not isinstance(value, list | dict)}
             row = {**job._asdict(), **scalars}
             key = tuple(row[name] for name in RUN)
@@ -67,6 +70,21 @@ def collect(metrics_files: Iterable[str | Path]) -> pd.DataFrame:
     first = [*RUN, "bundle"]
     frame = frame[[*first, *(column for column in frame.columns if column not in first)]]
     return frame.sort_values(RUN, ignore_index=True)
+
+
+def _asked_of(
+    path: str | Path, runs: list[dict[str, Any]], asked: Mapping[str, Mapping[str, Sequence[int]]] | None
+) -> list[dict[str, Any]]:
+    """The runs of one metrics file that are asked for."""
+    if asked is None:
+        return runs
+    seeds_by_set = asked[str(Path(path).parent)]
+    missing = {(name, seed) for name, seeds in seeds_by_set.items() for seed in seeds}
+    missing -= {(run["training_set"], run["seed"]) for run in runs}
+    if missing:
+        name, seed = min(missing)
+        raise DamagedFileError(path, f"it lacks training set {name}, seed {seed}")
+    return [run for run in runs if run["seed"] in seeds_by_set.get(run["training_set"], ())]
 
 
 def wanted(spec: Mapping[str, Any], key: str) -> list[str] | None:

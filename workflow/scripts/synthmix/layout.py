@@ -12,7 +12,7 @@ POOL = f"{RESULTS}/pools/{{dataset}}/{{pool}}"
 EXTRACTOR = f"{RESULTS}/extractors/{{dataset}}/{{extractor}}"
 SCORE = f"{RESULTS}/scores/{{dataset}}/{{pool}}/{{extractor}}-n{{n}}.json"
 JOB = f"{RESULTS}/runs/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}"
-CROSS_TEST = f"{RESULTS}/cross_tests/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}/{{training_set}}-on-{{pool}}.json"
+CROSS_TEST = JOB.replace("/runs/", "/cross_tests/") + "/{training_set}-on-{pool}.json"
 STUDY = f"{RESULTS}/studies/{{study}}"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
@@ -45,10 +45,12 @@ def folder_digest(dataset: dict[str, Any]) -> str:
     same size goes unnoticed until prepare_data is forced to run.
     """
     listing = hashlib.sha256()
-    for split in ("train", "val", "test"):
-        for folder, folders, names in os.walk(dataset.get(split) or ""):
+    root = Path(dataset.get("root") or ".")
+    paths = [dataset[split] for split in ("train", "val", "test") if isinstance(dataset.get(split), str)]
+    for top in [root / path for path in paths] or [root]:
+        for folder, folders, names in os.walk(top):
             folders.sort()
             for name in sorted(names):
-                path = os.path.join(folder, name)
-                listing.update(f"{split} {os.path.relpath(path, dataset[split])} {os.path.getsize(path)}\n".encode())
+                path = Path(folder, name)
+                listing.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode())
     return listing.hexdigest()[:16]

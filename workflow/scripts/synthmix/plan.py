@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from synthmix import code, files, layout
-from synthmix.configuration import read_studies, validate_config
+from synthmix.configuration import read_studies, read_yaml, validate_config
 from synthmix.spec import digest
 
 Definition = dict[str, Any]
@@ -100,6 +100,7 @@ class Plan:
         """
         if frozen := os.environ.get(ENVIRONMENT):
             return cls(**files.read_json(frozen))
+        read_yaml(root / "config.yaml")  # finds duplicate keys, which Snakemake's own reader swallows
         config = validate_config(config, "config.yaml")
         names = {path.stem for path in (root / "studies").glob("*.yaml")}
         named = [name for word in targets for name in (word, *word.split("/")[2:3]) if name in names]
@@ -186,7 +187,7 @@ class Plan:
 
     def pool_shards(self, dataset: str, pool: str) -> list[str]:
         """Every shard of a pool, at its declared size."""
-        return self.shards(dataset, pool, self.definitions["pools"][pool]["per_class"])
+        return self.shards(dataset, pool, self._size(pool))
 
     # ---- files that jobs read --------------------------------------------------------------------------------------
 
@@ -250,15 +251,13 @@ class Plan:
     def score_files(self, study: str) -> list[str]:
         """The scores that a study asks for."""
         return [
-            layout.SCORE.format(
-                dataset=entry["dataset"],
-                pool=pool,
-                extractor=entry["extractor"],
-                n=entry.get("n") or self.definitions["pools"][pool]["per_class"],
-            )
+            layout.SCORE.format(dataset=dataset, pool=pool, extractor=extractor, n=entry.get("n") or self._size(pool))
             for entry in self.studies[study].get("scores") or []
-            for pool in listed(entry["pool"])
+            for dataset, pool, extractor in itertools.product(entry["dataset"], entry["pool"], entry["extractor"])
         ]
+
+    def _size(self, pool: str) -> int:
+        return int(self.definitions["pools"][pool]["per_class"])
 
     def cross_test_files(self, study: str) -> list[str]:
         """The tests of real-only models on generated images that a study asks for."""
@@ -273,9 +272,8 @@ class Plan:
     def targets(self, study: str, report: bool = True) -> list[str]:
         """Everything that a study builds."""
         definition, folder = self.studies[study], layout.STUDY.format(study=study)
-        tables = [
-            f"{folder}/tables/{name}.{kind}" for name in definition["tables"] for kind in ("csv", "md", "tex", "html")
-        ]
+        kinds = ("csv", "md", "tex", "html")
+        tables = [f"{folder}/tables/{name}.{kind}" for name in definition["tables"] for kind in kinds]
         figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
         paths = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv", *tables, *figures]
         return [*paths, *self.score_files(study), *([f"{folder}/report.html"] if report else [])]

@@ -19,6 +19,7 @@ def score_pool(
     val: Split,
     extractor: FeatureExtractor,
     definition: Mapping[str, Any],
+    name: str,
     device: str,
 ) -> dict[str, Any]:
     """The score of the first n images per class of a pool, as `scoring.score` returns it.
@@ -42,7 +43,7 @@ def score_pool(
         reference=real.take(other) if trained_here else real,
         train=real.take(half),
         held_out=features(val.images, val.labels),
-        extractor=extractor.describe(),
+        extractor=extractor.describe(name),
         reference_images=described,
         floor_reference=real.take(other),
     )

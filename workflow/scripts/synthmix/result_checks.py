@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from synthmix.checks import ARM, ONE_DATASET, Problem, Study, listed, path_length
+from synthmix.messages import listing
 
 POOL = ("dataset", "pool", "extractor")
 
@@ -146,12 +147,20 @@ def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Pro
     if figure["kind"] == "usefulness":
         for training_set in figure["training_set"]:
             yield from _pair(study, where, figure, training_set)
-            yield from _scored(study, where, figure["dataset"], training_set)
+            yield from _scored(study, where, figure, training_set)
 
 
-def _scored(study: Study, where: str, dataset: str, training_set: str) -> Iterator[Problem]:
-    pool = study.of["training_sets"][training_set].get("pool")
+def _scored(study: Study, where: str, figure: Mapping[str, Any], training_set: str) -> Iterator[Problem]:
+    """The pool that a training set draws on has scores by one extractor."""
+    dataset, pool = figure["dataset"], study.of["training_sets"][training_set].get("pool")
     if not pool:
         yield f"{where}.training_set", f"{training_set} has no generated images; leave it out"
-    elif not any(dataset in entry["dataset"] and pool in entry["pool"] for entry in study.content["scores"]):
+        return
+    rows = _rows(study.content["scores"], POOL)
+    extractors = sorted({row[2] for row in rows if row[:2] == (dataset, pool)})
+    if not extractors:
         yield f"{where}.training_set", f"pool {pool} of {training_set} is not scored on {dataset}; add it to scores"
+    elif "extractor" not in figure and len(extractors) > 1:
+        yield f"{where}.extractor", f"missing key; add it, pool {pool} is scored by {listing(extractors)}"
+    elif figure.get("extractor", extractors[0]) not in extractors:
+        yield f"{where}.extractor", f"pool {pool} is not scored by {figure['extractor']}; add it to scores"

@@ -159,6 +159,7 @@ class Specs:
             pool=pool,
             n=n,
             extractor=definition,
+            extractor_name=extractor,
             upstream={
                 "extractor": digest(self.extractor(dataset, extractor)),
                 "shards": self._shards(dataset, pool, self.plan.shards(dataset, pool, n)),

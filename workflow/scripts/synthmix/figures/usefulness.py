@@ -18,7 +18,7 @@ from synthmix import statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import Arm, arms, paired, select, text, wanted
 from synthmix.figures import style
-from synthmix.formatting import metric_title
+from synthmix.formatting import metric_title, p_value
 
 LOWER_IS_BETTER = {"fid", "kid"}
 
@@ -124,4 +124,5 @@ def _verdict(measured: list[tuple[float, float, int | None]]) -> str:
     result = statistics.rank_correlation(x.tolist(), y.tolist())
     if result.reason is not None:
         return result.reason.replace(", ", ",\n")
-    return f"Spearman rho = {result.rho:.2f}, p = {result.p:.3f}"
+    p = p_value(result.p)
+    return f"Spearman rho = {result.rho:.2f}, p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'}"

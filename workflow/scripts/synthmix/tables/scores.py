@@ -1,6 +1,6 @@
 """Table kind `scores`: each metric of each pool with its sample size, interval, floors and copy flag.
 
-Specification: {kind, dataset?, pool?, extractor?, metrics?, order?}.
+Specification: {kind, dataset?, pool?, extractor?, metrics?}.
 """
 
 from collections.abc import Mapping
@@ -36,9 +36,21 @@ def _selected(spec: Mapping[str, Any], scores: list[dict[str, Any]]) -> list[dic
             scores = [score for score in scores if score[key] in names]
     if (names := wanted(spec, "extractor")) is not None:
         scores = [score for score in scores if score["extractor"]["name"] in names]
-    pools = wanted(spec, "pool") or spec.get("order", {}).get("pool") or []
-    rank = {name: position for position, name in enumerate(pools)}
-    return sorted(scores, key=lambda s: (s["dataset"], s["extractor"]["name"], rank.get(s["pool"], len(rank)), s["n"]))
+    pools = wanted(spec, "pool") or _first([score["pool"] for score in scores])
+    datasets = _first([score["dataset"] for score in scores])
+    extractors = _first([score["extractor"]["name"] for score in scores])
+
+    def place(score: Mapping[str, Any]) -> tuple[int, int, int, int]:
+        named = (score["dataset"], score["extractor"]["name"], score["pool"])
+        ranks = [names.index(name) for names, name in zip((datasets, extractors, pools), named, strict=True)]
+        return (*ranks, score["n"])
+
+    return sorted(scores, key=place)
+
+
+def _first(names: list[str]) -> list[str]:
+    """Each name once, in the order of first appearance: that of the study."""
+    return list(dict.fromkeys(names))
 
 
 def _row(score: Mapping[str, Any], metric: str, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        [PLAN.targets(study) for study in PLAN.config["studies"]],
+        [PRODUCTS.targets(study) for study in PLAN.config["studies"]],
 
 
 # Every active study is a target of its own name.
@@ -31,4 +31,4 @@ for study in PLAN.studies:
         name:
             study
         input:
-            PLAN.targets(study),
+            PRODUCTS.targets(study),

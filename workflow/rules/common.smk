@@ -2,6 +2,7 @@
 from synthmix import layout
 from synthmix.configuration import ConfigurationError
 from synthmix.plan import Job, Plan
+from synthmix.products import Products
 from synthmix.specs import Specs
 
 try:
@@ -10,7 +11,7 @@ except ConfigurationError as error:
     # One line for people, instead of a traceback through Snakemake.
     raise WorkflowError(str(error)) from None
 
-SPECS = Specs(PLAN)
+SPECS, PRODUCTS = Specs(PLAN), Products(PLAN)
 RESOURCES = PLAN.config["resources"]
 
 

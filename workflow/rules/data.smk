@@ -1,6 +1,6 @@
 rule prepare_data:
     input:
-        lambda wc: PLAN.data_files(wc.dataset),
+        lambda wc: PRODUCTS.data_files(wc.dataset),
     output:
         train=f"{layout.DATA}/train.safetensors",
         val=f"{layout.DATA}/val.safetensors",

@@ -47,7 +47,7 @@ use rule train_generator as train_generator_by_seed with:
 
 rule generate:
     input:
-        unpack(lambda wc: PLAN.generator_files(wc.dataset, wc.pool, wc.group)),
+        unpack(lambda wc: PRODUCTS.generator_files(wc.dataset, wc.pool, wc.group)),
         meta=f"{layout.DATA}/meta.json",
     output:
         shard=f"{layout.POOL}/{{group}}/shard-{{shard}}.parquet",

@@ -9,7 +9,7 @@ localrules:
 
 rule experiments:
     input:
-        metrics=lambda wc: PLAN.job_files(wc.study, "metrics.json"),
+        metrics=lambda wc: PRODUCTS.job_files(wc.study, "metrics.json"),
     output:
         csv=f"{layout.STUDY}/experiments.csv",
     log:
@@ -25,7 +25,7 @@ rule experiments:
 rule comparisons:
     input:
         experiments=rules.experiments.output.csv,
-        predictions=lambda wc: PLAN.job_files(wc.study, "predictions.parquet"),
+        predictions=lambda wc: PRODUCTS.job_files(wc.study, "predictions.parquet"),
     output:
         csv=f"{layout.STUDY}/comparisons.csv",
     log:
@@ -40,7 +40,7 @@ rule comparisons:
 
 rule table:
     input:
-        unpack(lambda wc: PLAN.view_files("tables", wc.study, wc.name)),
+        unpack(lambda wc: PRODUCTS.view_files("tables", wc.study, wc.name)),
     output:
         html=report(
             f"{layout.STUDY}/tables/{{name}}.html",
@@ -58,13 +58,14 @@ rule table:
         "../../envs/figures.yaml"
     params:
         spec=lambda wc: SPECS.table(wc.study, wc.name),
+        caption=lambda wc: PRODUCTS.caption("tables", wc.study, wc.name),
     script:
         "../scripts/table.py"
 
 
 rule figure:
     input:
-        unpack(lambda wc: PLAN.view_files("figures", wc.study, wc.name)),
+        unpack(lambda wc: PRODUCTS.view_files("figures", wc.study, wc.name)),
     output:
         svg=report(
             f"{layout.STUDY}/figures/{{name}}.svg",
@@ -80,20 +81,23 @@ rule figure:
         "../../envs/figures.yaml"
     params:
         spec=lambda wc: SPECS.figure(wc.study, wc.name),
+        caption=lambda wc: PRODUCTS.caption("figures", wc.study, wc.name),
     script:
         "../scripts/figure.py"
 
 
 # Snakemake's own report, made by a second call over the finished files; the plan of this call holds for it, too.
+# It has no conda environment (snakemake --lint asks for one): it is made by the Snakemake that runs the workflow.
 rule report:
     input:
-        lambda wc: PLAN.targets(wc.study, report=False),
+        lambda wc: PRODUCTS.targets(wc.study, report=False),
     output:
         html=f"{layout.STUDY}/report.html",
     log:
         "logs/report/{study}.log",
     params:
+        python=sys.executable,
         snakefile=workflow.main_snakefile,
     shell:
-        "python -m snakemake {input:q} --snakefile {params.snakefile:q} --nolock --cores 1 "
+        "{params.python:q} -m snakemake {input:q} --snakefile {params.snakefile:q} --nolock --cores 1 "
         "--report {output.html:q}.part.html > {log:q} 2>&1 && mv {output.html:q}.part.html {output.html:q}"

@@ -25,7 +25,7 @@ rule train_extractor:
 
 rule score:
     input:
-        unpack(lambda wc: PLAN.extractor_files(wc.dataset, wc.extractor)),
+        unpack(lambda wc: PRODUCTS.extractor_files(wc.dataset, wc.extractor)),
         train=f"{layout.DATA}/train.safetensors",
         val=f"{layout.DATA}/val.safetensors",
         meta=f"{layout.DATA}/meta.json",

@@ -24,8 +24,11 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
 
-    def normalise_by(self, images: Tensor) -> None:
-        """Take mean and standard deviation, per channel, from uint8 images (N, C, H, W)."""
+    def normalise_by(self, images: Tensor | None) -> None:
+        """Take mean and standard deviation, per channel, from uint8 images (N, C, H, W); None: only scale to [0, 1]."""
+        if images is None:
+            self.std.fill_(255.0)
+            return
         channels = images.double().transpose(0, 1).flatten(1)
         self.mean.copy_(channels.mean(1).view_as(self.mean))
         self.std.copy_(channels.std(1).clamp_min(1.0).view_as(self.std))

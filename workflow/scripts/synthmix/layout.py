@@ -22,9 +22,9 @@ def job_folder(job: Any) -> str:
     return JOB.format(**job._asdict())
 
 
-def job_benchmark(stage: str, job: Any) -> str:
-    """Benchmark file of a stage ("train", "evaluate") for one job."""
-    return job_folder(job).replace(f"{RESULTS}/runs", f"{BENCHMARKS}/{stage}", 1) + ".tsv"
+def benchmark(stage: str, path: str) -> str:
+    """Benchmark file of the job of a stage that writes results/{kind}/{rest of path}: benchmarks/{stage}/{rest}.tsv."""
+    return f"{BENCHMARKS}/{stage}/{path.split('/', 2)[2]}.tsv"
 
 
 def shard(dataset: str, pool: str, group: str, index: int) -> str:

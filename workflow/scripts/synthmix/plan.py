@@ -19,20 +19,6 @@ Definition = dict[str, Any]
 ENVIRONMENT = "SYNTHMIX_PLAN"  # names the file of the frozen plan, for the jobs of one call of Snakemake
 KINDS = ("datasets", "generators", "pools", "extractors", "training_sets", "models", "recipes")
 
-# What each kind of table and figure is made from.
-NEEDS = {
-    "accuracy": ("experiments", "comparisons"),
-    "scores": ("scores",),
-    "cross_test": ("experiments", "cross_tests"),
-    "cost": ("experiments", "benchmarks"),
-    "arms": ("experiments",),
-    "ladder": ("experiments", "meta"),
-    "usefulness": ("experiments", "scores"),
-    "learning_curves": ("experiments", "histories"),
-    "samples": ("train", "meta", "shards"),
-    "confusion": ("experiments", "predictions", "meta"),
-}
-
 
 class Job(NamedTuple):
     """What Snakemake schedules: the runs of one bundle of training sets, for a block of seeds."""
@@ -187,96 +173,15 @@ class Plan:
 
     def pool_shards(self, dataset: str, pool: str) -> list[str]:
         """Every shard of a pool, at its declared size."""
-        return self.shards(dataset, pool, self._size(pool))
+        return self.shards(dataset, pool, self.size(pool))
 
-    # ---- files that jobs read --------------------------------------------------------------------------------------
-
-    def data_files(self, dataset: str) -> list[str]:
-        """The external files that a data set is made from, where they are single files (Parquet)."""
-        definition = self.definitions["datasets"][dataset]
-        if definition["source"] != "parquet":
-            return []
-        root = Path(definition.get("root") or ".")
-        patterns = [pattern for split in ("train", "val", "test") for pattern in listed(definition.get(split))]
-        found = [sorted(map(str, root.glob(each))) or [str(root / each)] for each in patterns if isinstance(each, str)]
-        return list(itertools.chain(*found))
-
-    def generator_files(self, dataset: str, pool: str, group: str) -> dict[str, str]:
-        """The files of the generator that a pool's group is drawn from, by name."""
-        folder = layout.GENERATOR.format(dataset=dataset, generator=self.definitions["pools"][pool]["generator"])
-        weights = "diffusion_pytorch_model" if group == "all" else "weights_by_seed"
-        return {
-            "config": f"{folder}/{group}/unet/config.json",
-            "weights": f"{folder}/{group}/unet/{weights}.safetensors",
-            "scheduler": f"{folder}/{group}/scheduler/scheduler_config.json",
-        }
-
-    def extractor_files(self, dataset: str, name: str) -> dict[str, str]:
-        """The files of a trained extractor; none for one with pretrained weights."""
-        if self.definitions["extractors"][name]["kind"] != "classifier":
-            return {}
-        return {"extractor": layout.EXTRACTOR.format(dataset=dataset, extractor=name) + ".safetensors"}
-
-    # ---- what a study builds ---------------------------------------------------------------------------------------
+    def size(self, pool: str) -> int:
+        """Images per class that a pool is declared to hold."""
+        return int(self.definitions["pools"][pool]["per_class"])
 
     def study_jobs(self, study: str, names: Definition | None = None) -> list[Job]:
         """The training jobs behind the runs of a study that `names` selects."""
         return list(dict.fromkeys(run.job for run in self.selected(study, names or {})))
-
-    def job_files(self, study: str, name: str, names: Definition | None = None) -> list[str]:
-        """The file `name` of every training job behind the runs of a study that `names` selects."""
-        return [f"{layout.job_folder(job)}/{name}" for job in self.study_jobs(study, names)]
-
-    def view_files(self, stage: str, study: str, name: str) -> dict[str, Any]:
-        """The inputs of a table or figure, by the names of `artefacts.Artefacts`."""
-        view, folder = self.studies[study][stage][name], layout.STUDY.format(study=study)
-        jobs = self.study_jobs(study, view)
-        every = {
-            "experiments": f"{folder}/experiments.csv",
-            "comparisons": f"{folder}/comparisons.csv",
-            "predictions": self.job_files(study, "predictions.parquet", view),
-            "histories": self.job_files(study, "history.csv", view),
-            "scores": self.score_files(study),
-            "cross_tests": self.cross_test_files(study),
-            "benchmarks": [layout.job_benchmark(stage, job) for job in jobs for stage in ("train", "evaluate")],
-            "meta": [layout.DATA.format(dataset=each) + "/meta.json" for each in self._datasets(study, view)],
-            "train": [layout.DATA.format(dataset=each) + "/train.safetensors" for each in self._datasets(study, view)],
-            "shards": [path for pool in listed(view.get("pool")) for path in self.pool_shards(view["dataset"], pool)],
-        }
-        return {kind: every[kind] for kind in NEEDS[view["kind"]]}
-
-    def _datasets(self, study: str, view: Definition) -> list[str]:
-        return list(dict.fromkeys(run.job.dataset for run in self.selected(study, view)))
-
-    def score_files(self, study: str) -> list[str]:
-        """The scores that a study asks for."""
-        return [
-            layout.SCORE.format(dataset=dataset, pool=pool, extractor=extractor, n=entry.get("n") or self._size(pool))
-            for entry in self.studies[study].get("scores") or []
-            for dataset, pool, extractor in itertools.product(entry["dataset"], entry["pool"], entry["extractor"])
-        ]
-
-    def _size(self, pool: str) -> int:
-        return int(self.definitions["pools"][pool]["per_class"])
-
-    def cross_test_files(self, study: str) -> list[str]:
-        """The tests of real-only models on generated images that a study asks for."""
-        paths = [
-            layout.CROSS_TEST.format(**run.job._asdict(), training_set=run.training_set, pool=pool)
-            for entry in self.studies[study].get("cross_tests") or []
-            for run in self.selected(study, entry)
-            for pool in listed(entry["pool"])
-        ]
-        return list(dict.fromkeys(paths))
-
-    def targets(self, study: str, report: bool = True) -> list[str]:
-        """Everything that a study builds."""
-        definition, folder = self.studies[study], layout.STUDY.format(study=study)
-        kinds = ("csv", "md", "tex", "html")
-        tables = [f"{folder}/tables/{name}.{kind}" for name in definition["tables"] for kind in kinds]
-        figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
-        paths = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv", *tables, *figures]
-        return [*paths, *self.score_files(study), *([f"{folder}/report.html"] if report else [])]
 
     def _entries(self) -> set[tuple[str, ...]]:
         """Every combination of entry files that the active studies' jobs run."""

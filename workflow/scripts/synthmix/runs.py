@@ -23,8 +23,8 @@ from synthmix.store import Entry
 
 Key = tuple[str, int]  # training set and seed
 LEDGER = Path("results/test_ledger.csv")
-HISTORY = ("training_set", "seed", "step", "epoch", "images", "seconds", "train_loss", "train_accuracy", "val_loss")
-HISTORY += ("val_accuracy", "generated_loss", "generated_accuracy")
+HISTORY = ["training_set", "seed", "step", "epoch", "images", "seconds"]
+HISTORY += [f"{images}_{value}" for images in ("train", "val", "generated") for value in ("loss", "accuracy")]
 
 
 def each(keys: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, int, str]]:
@@ -55,7 +55,8 @@ def hardware(device: str) -> str:
 
 def write(states: Mapping[Key, dict[str, Any]], spec: dict[str, Any], device: str, output: Any) -> None:
     """Write the finished states of a job: model, history and facts."""
-    arrays, rows, facts = {}, [], []
+    arrays: dict[str, np.ndarray] = {}
+    rows, facts = [], []
     for (training_set, seed), state in states.items():
         arrays |= {f"{training_set}/{seed}/{name}": array for name, array in state["model"].items()}
         named = {"training_set": training_set, "seed": seed}
@@ -89,7 +90,7 @@ def classifier(
 
 def probabilities(network: nn.Module, images: np.ndarray, device: str) -> np.ndarray:
     """Class probabilities, float64 (N, K), of uint8 images (N, H, W, C)."""
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     return engine.logits(network, engine.to_device(images, device)).double().softmax(1).cpu().numpy()
 
 

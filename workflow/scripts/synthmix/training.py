@@ -58,7 +58,9 @@ class Data:
     classes: int
 
 
-def initialise(build: Any, model: dict[str, Any], channels: int, size: int, classes: int, seed: int) -> nn.Module:
+def initialise(
+    build: Any, model: dict[str, Any], channels: int, size: int, classes: int, seed: int
+) -> engine.Classifier:
     """A classifier with the initial weights that belong to a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed("initialisation", seed))
@@ -128,11 +130,8 @@ def fit(
     size, channels = data.train.images.shape[1], data.train.images.shape[3]
     model = initialise(build, model_spec, channels, size, data.classes, seed)
     images, labels = engine.to_device(data.train.images, device), torch.from_numpy(data.train.labels).to(device)
-    if spec.get("scale") == "unit":
-        model.std.fill_(255.0)
-    else:
-        model.normalise_by(images)
-    model = model.to(device, memory_format=torch.channels_last)
+    model.normalise_by(None if spec.get("scale") == "unit" else images)
+    model.to(device).to(memory_format=torch.channels_last)  # in place
     optimizer = optimiser(model, recipe, model_spec.get("width", 1))
     base_rate = optimizer.param_groups[0]["lr"]
     steps = budget(recipe, len(labels))

@@ -27,10 +27,14 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     per_row = min(PER_ROW, len(panels))
     rows = -(-len(panels) // per_row)
     width = style.width_mm(spec, style.COLUMN_MM if len(panels) == 1 else style.PAGE_MM)
-    figure, grid = style.panels(width, rows * (width - 14) / per_row + 8, rows, per_row)
     several = len({arm[:3] for arm, _ in panels}) > 1
+    classes = {dataset: list(artefacts.meta(dataset)["classes"]) for dataset in {arm.dataset for arm, _ in panels}}
+    written = [name for names in classes.values() if len(names) <= ANNOTATED for name in names] or [""]
+    room = style.tick_mm(written)
+    panel = (width - 22 - room * (per_row if several else 1)) / per_row  # beside class names and the colour bar
+    figure, grid = style.panels(width, rows * (panel + room + 14) + 4, rows, per_row)
     for position, (axes, (arm, predictions)) in enumerate(zip(grid.flat, panels, strict=False)):
-        names = list(artefacts.meta(arm.dataset)["classes"])
+        names = classes[arm.dataset]
         counts = matrix(predictions, len(names))
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         small = len(names) <= ANNOTATED
@@ -65,7 +69,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     bar.outline.set_visible(False)
     seeds = style.span(group["seed"].nunique() for _, group in panels)
     style.footer(
-        figure, f"Test predictions summed over n = {seeds} seeds" + ("; numbers: predictions" if small else "")
+        figure, f"Test predictions summed over n = {seeds} seeds" + ("; numbers: predictions" if any(written) else "")
     )
     return figure
 

@@ -5,6 +5,7 @@ the first images of each class in the train split, and those of the lowest seed 
 left out.
 """
 
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -39,17 +40,20 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         order = order[~pool.flagged[order]]
         blocks.append((style.label(spec, name), mosaic(pool.images, pool.labels, order, labels, columns)))
     width = style.width_mm(spec)
-    block_width = (width - 8 - 2 * len(blocks)) / len(blocks)
-    figure, grid = style.panels(width, block_width * len(labels) / columns + 7, 1, len(blocks))
-    for axes, (title, image) in zip(grid[0], blocks, strict=True):
+    block_width = (width - 5 - style.tick_mm(chosen) - 2 * len(blocks)) / len(blocks)
+    titles = [wrap(title, max(1, int(block_width / 1.5))) for title, _ in blocks]  # an 8-point character takes 1.5 mm
+    height = block_width * len(labels) / columns + 4 + 3.5 * max(map(len, titles))
+    figure, grid = style.panels(width, height, 1, len(blocks))
+    figure.set_layout_engine("compressed")  # constrained layout misjudges images of fixed aspect
+    for axes, title, (_, image) in zip(grid[0], titles, blocks, strict=True):
         axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_title(title)
+        axes.set_title("\n".join(title))
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
-    height = arrays["images"].shape[1]
+    side = arrays["images"].shape[1]
     tile = blocks[0][1].shape[0] // len(labels)
-    grid[0, 0].set_yticks(np.arange(len(labels)) * tile + (height - 1) / 2, chosen)
+    grid[0, 0].set_yticks(np.arange(len(labels)) * tile + (side - 1) / 2, chosen)
     grid[0, 0].tick_params(axis="y", length=0)
     return figure
 

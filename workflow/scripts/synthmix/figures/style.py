@@ -98,16 +98,21 @@ def seeds_and_mean(
     axes.plot([x], [interval.mean], marker, color=color, markerfacecolor="white" if hollow else color, zorder=4)
 
 
+def tick_mm(names: Iterable[str]) -> float:
+    """Room that the longest name takes in the type of tick labels and legends, in mm (1.25 a character)."""
+    return 1.25 * max(map(len, names))
+
+
 def legend(figure: Figure, handles: Sequence[Artist]) -> None:
     """One legend above all panels, where it covers no data, in as many columns as fit."""
-    entry_mm = 8 + 1.25 * max(len(str(handle.get_label())) for handle in handles)  # marker and gap; 7-point characters
+    entry_mm = 8 + tick_mm(str(handle.get_label()) for handle in handles)  # with marker and gap
     columns = max(1, min(len(handles), int(figure.get_figwidth() * 25.4 / entry_mm)))
     figure.legend(handles=list(handles), loc="outside upper center", ncols=columns, columnspacing=1.4)
 
 
 def footer(figure: Figure, text: str) -> None:
     """A line of small grey text below the panels, wrapped to the figure's width."""
-    characters = int(figure.get_figwidth() * 25.4 / 1.22)  # a 6-point DejaVu Sans character is 1.2 mm wide on average
+    characters = int(figure.get_figwidth() * 25.4 / 1.1)  # a 6-point DejaVu Sans character takes 1.0 to 1.1 mm
     figure.supxlabel("\n".join(wrap(text, characters)), fontsize=FONT_PT - 2, color=GREY, x=0.01, ha="left")
 
 

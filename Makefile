@@ -1,0 +1,44 @@
+# make demo: build study digits from nothing. make test: run the tests. Both create the environment first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test test-long lint docs clean-environment
+
+demo: $(VENV)/installed
+	snakemake --cores $(CORES) --quiet rules -- digits
+	@echo
+	@cat results/studies/digits/tables/main.md
+	@echo
+	@echo "Report: $(CURDIR)/results/studies/digits/report.html"
+
+test: $(VENV)/installed-dev
+	pytest -m "not long"
+
+test-long: $(VENV)/installed-dev
+	pytest -m long
+
+lint: $(VENV)/installed-dev
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow/rules
+	mypy
+	python docs/reference.py --check
+
+docs: $(VENV)/installed
+	python docs/reference.py
+
+# The stamp is made last: an interrupted installation starts again.
+$(VENV)/installed: envs/requirements.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement envs/requirements.txt
+	touch $@
+
+$(VENV)/installed-dev: envs/requirements-dev.txt $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --requirement envs/requirements-dev.txt
+	touch $@
+
+clean-environment:
+	rm -rf $(VENV)

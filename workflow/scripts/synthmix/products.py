@@ -1,0 +1,134 @@
+"""The files that jobs read and that studies build, by the names that rules use."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+from synthmix import layout
+from synthmix.plan import Definition, Job, Plan, listed
+
+# What each kind of table and figure is made from.
+NEEDS = {
+    "accuracy": ("experiments", "comparisons"),
+    "scores": ("scores",),
+    "cross_test": ("experiments", "cross_tests"),
+    "cost": ("experiments", "benchmarks"),
+    "arms": ("experiments",),
+    "ladder": ("experiments", "meta"),
+    "usefulness": ("experiments", "scores"),
+    "learning_curves": ("experiments", "histories"),
+    "samples": ("train", "meta", "shards"),
+    "confusion": ("experiments", "predictions", "meta"),
+}
+
+
+class Products:
+    """Paths of one plan's files."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def data_files(self, dataset: str) -> list[str]:
+        """The external files that a data set is made from, where they are single files (Parquet)."""
+        definition = self.plan.definitions["datasets"][dataset]
+        if definition["source"] != "parquet":
+            return []
+        root = Path(definition.get("root") or ".")
+        patterns = [pattern for split in ("train", "val", "test") for pattern in listed(definition.get(split))]
+        found = [sorted(map(str, root.glob(each))) or [str(root / each)] for each in patterns if isinstance(each, str)]
+        return list(itertools.chain(*found))
+
+    def generator_files(self, dataset: str, pool: str, group: str) -> dict[str, str]:
+        """The files of the generator that a pool's group is drawn from, by name."""
+        folder = self.generator(dataset, pool, group)
+        weights = "diffusion_pytorch_model" if group == "all" else "weights_by_seed"
+        return {
+            "config": f"{folder}/unet/config.json",
+            "weights": f"{folder}/unet/{weights}.safetensors",
+            "scheduler": f"{folder}/scheduler/scheduler_config.json",
+        }
+
+    def generator(self, dataset: str, pool: str, group: str) -> str:
+        """Folder of the generator that a pool's group is drawn from."""
+        name = self.plan.definitions["pools"][pool]["generator"]
+        return f"{layout.GENERATOR.format(dataset=dataset, generator=name)}/{group}"
+
+    def extractor_files(self, dataset: str, name: str) -> dict[str, str]:
+        """The files of a trained extractor; none for one with pretrained weights."""
+        if self.plan.definitions["extractors"][name]["kind"] != "classifier":
+            return {}
+        return {"extractor": layout.EXTRACTOR.format(dataset=dataset, extractor=name) + ".safetensors"}
+
+    def job_files(self, study: str, name: str, names: Definition | None = None) -> list[str]:
+        """The file `name` of every training job behind the runs of a study that `names` selects."""
+        return [f"{layout.job_folder(job)}/{name}" for job in self.plan.study_jobs(study, names)]
+
+    def view_files(self, stage: str, study: str, name: str) -> dict[str, Any]:
+        """The inputs of a table or figure, by the names of `artefacts.Artefacts`."""
+        view, folder = self.plan.studies[study][stage][name], layout.STUDY.format(study=study)
+        jobs = self.plan.study_jobs(study, view)
+        every = {
+            "experiments": f"{folder}/experiments.csv",
+            "comparisons": f"{folder}/comparisons.csv",
+            "predictions": self.job_files(study, "predictions.parquet", view),
+            "histories": self.job_files(study, "history.csv", view),
+            "scores": self.score_files(study),
+            "cross_tests": self.cross_test_files(study),
+            "benchmarks": self._benchmarks(study, jobs),
+            "meta": [layout.DATA.format(dataset=each) + "/meta.json" for each in self._datasets(study, view)],
+            "train": [layout.DATA.format(dataset=each) + "/train.safetensors" for each in self._datasets(study, view)],
+            "shards": [
+                path for pool in listed(view.get("pool")) for path in self.plan.pool_shards(view["dataset"], pool)
+            ],
+        }
+        return {kind: every[kind] for kind in NEEDS[view["kind"]]}
+
+    def caption(self, stage: str, study: str, name: str) -> str:
+        """What the study says below a table or figure; empty where it says nothing."""
+        return str(self.plan.studies[study][stage][name].get("caption") or "")
+
+    def _benchmarks(self, study: str, jobs: list[Job]) -> list[str]:
+        """The benchmark files of everything behind the jobs of a study, and of its scores."""
+        shards = [path for job in jobs for path in self.plan.job_shards(job)]
+        generators = [self.generator(*path.split("/")[2:5]) for path in shards]
+        stages = {
+            "prepare_data": [layout.DATA.format(dataset=job.dataset) for job in jobs],
+            "train_generator": generators,
+            "generate": [path.replace("shard-", "").removesuffix(".parquet") for path in shards],
+            "score": [path.removesuffix(".json") for path in self.score_files(study)],
+            "train": [layout.job_folder(job) for job in jobs],
+            "evaluate": [layout.job_folder(job) for job in jobs],
+        }
+        return list(dict.fromkeys(layout.benchmark(stage, path) for stage, paths in stages.items() for path in paths))
+
+    def _datasets(self, study: str, view: Definition) -> list[str]:
+        return list(dict.fromkeys(run.job.dataset for run in self.plan.selected(study, view)))
+
+    def score_files(self, study: str) -> list[str]:
+        """The scores that a study asks for."""
+        return [
+            layout.SCORE.format(
+                dataset=dataset, pool=pool, extractor=extractor, n=entry.get("n") or self.plan.size(pool)
+            )
+            for entry in self.plan.studies[study].get("scores") or []
+            for dataset, pool, extractor in itertools.product(entry["dataset"], entry["pool"], entry["extractor"])
+        ]
+
+    def cross_test_files(self, study: str) -> list[str]:
+        """The tests of real-only models on generated images that a study asks for."""
+        paths = [
+            layout.CROSS_TEST.format(**run.job._asdict(), training_set=run.training_set, pool=pool)
+            for entry in self.plan.studies[study].get("cross_tests") or []
+            for run in self.plan.selected(study, entry)
+            for pool in listed(entry["pool"])
+        ]
+        return list(dict.fromkeys(paths))
+
+    def targets(self, study: str, report: bool = True) -> list[str]:
+        """Everything that a study builds."""
+        definition, folder = self.plan.studies[study], layout.STUDY.format(study=study)
+        kinds = ("csv", "md", "tex", "html")
+        tables = [f"{folder}/tables/{name}.{kind}" for name in definition["tables"] for kind in kinds]
+        figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
+        paths = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv", *tables, *figures]
+        return [*paths, *self.score_files(study), *([f"{folder}/report.html"] if report else [])]

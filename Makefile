@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
 	@echo
-	@cat results/studies/digits/tables/main.md
+	@cat results/studies/digits/tables/overview.md
 	@echo
 	@echo "Report: $(CURDIR)/results/studies/digits/report.html"
 

@@ -9,6 +9,9 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 configfile: ROOT / "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/generate.smk"

@@ -39,7 +39,7 @@ def test_augmentation_keeps_shape_and_range(kind, channels):
     images = batch(channels=channels)
     found = augmented(images, kind)
     assert found.shape == images.shape
-    assert 0 <= found.min()
+    assert found.min() >= 0
     assert found.max() <= 255
 
 
@@ -94,7 +94,7 @@ def test_shift_moves_by_at_most_an_eighth():
     position = torch.arange(33.0) - 16
     light = found.sum((1, 2, 3))
     x, y = (found.sum(axes) @ position / light for axes in ((1, 2), (1, 3)))
-    torch.testing.assert_close(light, torch.full((200,), 255.0))
+    torch.testing.assert_close(light, torch.full((200,), 255.0), rtol=1e-4, atol=0)
     for moved in (x, y):
         assert 3.5 < moved.abs().max() <= 33 / 8 + 1e-3
         assert abs(moved.mean()) < 0.7  # 4 standard deviations

@@ -143,6 +143,11 @@ def _generator(generator: Definition) -> Iterator[Problem]:
     levels, attention = len(generator["channels"]), len(generator["attention"])
     if levels != attention:
         yield "attention", f"has {attention} values for {levels} channels; give one for each"
+        return
+    for level, width in enumerate(generator["channels"]):
+        attends = level == levels - 1 or generator["attention"][level]
+        if width % 8 or (attends and width < 16):  # group normalisation has 8 groups, an attention head 16 channels
+            yield f"channels[{level}]", f"{width} is not a multiple of 8{' from 16 on' if attends else ''}; change it"
     if generator["seeds_per_job"] > 1 and "train_on" not in generator:
         yield "seeds_per_job", "needs train_on: one generator serves all seeds; delete it"
 

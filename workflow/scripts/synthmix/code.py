@@ -12,22 +12,57 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]  # the folder that Snakemake puts on sys.path
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # ctx, kind and the like say nothing that the other fields do not
-_IGNORED_FIELDS = {"ctx", "kind", "type_comment", "type_params", "type_ignores", "annotation", "returns", "simple"}
+_IGNORED_FIELDS = {"ctx", "kind", "type_comment", "type_params", "type_ignores", "simple"}
+
+
+class _Meaning(ast.NodeTransformer):
+    """Takes out of a syntax tree what changes no result: docstrings, annotations, what only type checkers run.
+
+    In the body of a class an annotation makes a field: that it is there counts, what it says does not.
+    """
+
+    def __init__(self) -> None:
+        self.in_class = False
+
+    def visit(self, node: Any) -> Any:
+        outer = self.in_class
+        if isinstance(node, (ast.Module, *_DEFINITIONS)):
+            self.in_class = isinstance(node, ast.ClassDef)
+            node.body = node.body[1:] if _is_docstring(node.body) else node.body
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.returns = None
+        result = super().visit(node)
+        self.in_class = outer
+        return result
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        node.annotation = ast.Constant(None)
+        self.generic_visit(node)
+        if self.in_class:
+            return node
+        return ast.Assign(targets=[node.target], value=node.value) if node.value else None
+
+    def visit_If(self, node: ast.If) -> Any:
+        self.generic_visit(node)
+        return node.orelse if ast.unparse(node.test).split(".")[-1] == "TYPE_CHECKING" else node
 
 
 def _text(node: object) -> str:
-    """A dump that is the same on every Python version: fields sorted, empty ones left out, docstrings dropped."""
+    """A dump that is the same on every Python version: fields sorted, empty ones left out."""
     if isinstance(node, ast.AST):
-        fields = dict(ast.iter_fields(node))
-        if isinstance(node, (ast.Module, *_DEFINITIONS)):
-            fields["body"] = node.body[1:] if _is_docstring(node.body) else node.body
-        parts = [f"{name}={_text(value)}" for name, value in sorted(fields.items()) if name not in _IGNORED_FIELDS]
-        return f"{type(node).__name__}({','.join(part for part in parts if not part.endswith(('=[]', '=None')))})"
+        fields = [(name, _text(value)) for name, value in ast.iter_fields(node) if name not in _IGNORED_FIELDS]
+        parts = [f"{name}={value}" for name, value in sorted(fields) if value not in ("[]", "None")]
+        return f"{type(node).__name__}({','.join(parts)})"
     if isinstance(node, list):
         return f"[{','.join(map(_text, node))}]"
     return repr(node)
@@ -51,9 +86,9 @@ class _File:
 def _read(path: Path) -> _File:
     definitions: dict[str, list[ast.stmt]] = {}
     always: list[ast.stmt] = []
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-    for statement in tree.body[1:] if _is_docstring(tree.body) else tree.body:
-        if isinstance(statement, (ast.Import, ast.ImportFrom)) or _is_type_checking(statement):
+    tree: ast.Module = _Meaning().visit(ast.parse(path.read_text(encoding="utf-8"), filename=str(path)))
+    for statement in tree.body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
             continue
         names = _defined_names(statement)
         for name in names:
@@ -63,20 +98,10 @@ def _read(path: Path) -> _File:
     return _File(definitions, always, _imported_names(tree, path))
 
 
-def _is_type_checking(statement: ast.stmt) -> bool:
-    return (
-        isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id == "TYPE_CHECKING"
-    )
-
-
 def _defined_names(statement: ast.stmt) -> list[str]:
     if isinstance(statement, _DEFINITIONS):
         return [statement.name]
-    targets: list[ast.expr] = []
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AnnAssign):
-        targets = [statement.target]
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
     names = [target.id for target in targets if isinstance(target, ast.Name)]
     return names if len(names) == len(targets) else []
 
@@ -111,16 +136,18 @@ def _find(dotted: str) -> tuple[Path, str] | None:
 
 
 def _used_names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Dotted names that nodes read: `a` and, for attributes of names, `a.b.c`."""
+    """Dotted names that nodes read, as long as they stand there: `a`, `a.b.c` (but then neither `a.b` nor `a`)."""
     names = set()
-    for node in (inner for outer in nodes for inner in ast.walk(outer)):
+    todo = list(nodes)
+    while todo:
+        node = todo.pop()
         chain: list[str] = []
-        base = node
-        while isinstance(base, ast.Attribute):
-            chain.insert(0, base.attr)
-            base = base.value
-        if isinstance(base, ast.Name):
-            names.add(".".join([base.id, *chain]))
+        while isinstance(node, ast.Attribute):
+            chain.insert(0, node.attr)
+            node = node.value
+        if isinstance(node, ast.Name):
+            names.add(".".join([node.id, *chain]))
+        todo += ast.iter_child_nodes(node)
     return names
 
 

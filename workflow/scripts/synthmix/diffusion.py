@@ -24,8 +24,17 @@ SAMPLERS = {"ddim": DDIMScheduler, "dpm-solver++": DPMSolverMultistepScheduler}
 
 
 def network(generator: dict[str, Any], channels: int, size: int, classes: int) -> UNet2DModel:
-    """The untrained UNet of a generator for images (channels, size, size) of a number of classes."""
+    """The untrained UNet of a generator for images (channels, size, size) of a number of classes.
+
+    Raises:
+        ValueError: images that cannot be halved from level to level.
+    """
     widths, attention = generator["channels"], generator["attention"]
+    if size % 2 ** (len(widths) - 1):
+        raise ValueError(
+            f"a generator of {len(widths)} levels cannot halve images of {size} pixels {len(widths) - 1} times: "
+            "give it fewer `channels`, or change the data set's resolution"
+        )
     return UNet2DModel(
         sample_size=size,
         in_channels=channels,
@@ -81,9 +90,9 @@ def fit(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed("initialisation", seed))
         unet = network(generator, channels, size, classes).to(device, memory_format=torch.channels_last)
-    average = EMAModel(unet.parameters(), decay=generator["ema_decay"], use_ema_warmup=True, power=0.75)
+    average = EMAModel(unet.parameters(), decay=generator["ema_decay"], use_ema_warmup=True, power=0.75, foreach=True)
     average.to(device)
-    optimizer = torch.optim.AdamW(unet.parameters(), generator["learning_rate"], weight_decay=0.0)
+    optimizer = torch.optim.AdamW(unet.parameters(), generator["learning_rate"], weight_decay=0.0, fused=True)
     state = state or {"step": 0, "history": [], "seconds": 0.0, "sum": 0.0}
     if "model" in state:
         unet.load_state_dict(tensors(state["model"]))

@@ -9,6 +9,7 @@ from synthmix.plan import Definition, Job, Plan, listed
 
 # What each kind of table and figure is made from.
 NEEDS = {
+    "overview": ("experiments",),
     "accuracy": ("experiments", "comparisons"),
     "scores": ("scores",),
     "cross_test": ("experiments", "cross_tests"),
@@ -67,6 +68,8 @@ class Products:
         """The inputs of a table or figure, by the names of `artefacts.Artefacts`."""
         view, folder = self.plan.studies[study][stage][name], layout.STUDY.format(study=study)
         jobs = self.plan.study_jobs(study, view)
+        datasets = [layout.DATA.format(dataset=each) for each in self._datasets(study, view)]
+        pools = [self.plan.pool_shards(view["dataset"], pool) for pool in listed(view.get("pool"))]
         every = {
             "experiments": f"{folder}/experiments.csv",
             "comparisons": f"{folder}/comparisons.csv",
@@ -75,11 +78,9 @@ class Products:
             "scores": self.score_files(study),
             "cross_tests": self.cross_test_files(study),
             "benchmarks": self._benchmarks(study, jobs),
-            "meta": [layout.DATA.format(dataset=each) + "/meta.json" for each in self._datasets(study, view)],
-            "train": [layout.DATA.format(dataset=each) + "/train.safetensors" for each in self._datasets(study, view)],
-            "shards": [
-                path for pool in listed(view.get("pool")) for path in self.plan.pool_shards(view["dataset"], pool)
-            ],
+            "meta": [f"{folder}/meta.json" for folder in datasets],
+            "train": [f"{folder}/train.safetensors" for folder in datasets],
+            "shards": list(itertools.chain(*pools)),
         }
         return {kind: every[kind] for kind in NEEDS[view["kind"]]}
 
@@ -107,9 +108,7 @@ class Products:
     def score_files(self, study: str) -> list[str]:
         """The scores that a study asks for."""
         return [
-            layout.SCORE.format(
-                dataset=dataset, pool=pool, extractor=extractor, n=entry.get("n") or self.plan.size(pool)
-            )
+            layout.SCORE.format(dataset=dataset, pool=pool, extractor=extractor, n=entry["n"])
             for entry in self.plan.studies[study].get("scores") or []
             for dataset, pool, extractor in itertools.product(entry["dataset"], entry["pool"], entry["extractor"])
         ]

@@ -44,31 +44,33 @@ class Entry:
     def save(self, tree: Any) -> None:
         """Replace the state by `tree`: dicts and lists of numpy arrays and JSON values."""
         arrays: dict[str, np.ndarray] = {}
-        outline = _flatten(tree, "", arrays)
-        files.write_arrays(self.state, arrays, {"outline": json.dumps(outline)})
+        outline = json.dumps(_flatten(tree, arrays)).encode()
+        # An array like the others, so that the file's checksum covers it.
+        files.write_arrays(self.state, {**arrays, "outline": np.frombuffer(outline, dtype=np.uint8)})
 
     def load(self) -> Any | None:
         """The state, or None where there is none; a damaged one is removed, since it can be made again."""
         if not self.state.exists():
             return None
         try:
-            arrays, metadata = files.read_arrays(self.state)
+            arrays, _ = files.read_arrays(self.state)
         except files.DamagedFileError as error:
             print(f"{error}; starting again from nothing", flush=True)
             self.state.unlink()
             return None
-        return _restore(json.loads(metadata["outline"]), arrays)
+        return _restore(json.loads(arrays["outline"].tobytes()), arrays)
 
 
-def _flatten(tree: Any, prefix: str, arrays: dict[str, np.ndarray]) -> Any:
+def _flatten(tree: Any, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(tree, np.ndarray):
-        arrays[prefix] = tree
-        return {"array": prefix}
+        name = str(len(arrays))  # names made of keys could meet: 0 and "0", "a/b" and b in a
+        arrays[name] = tree
+        return {"array": name}
     if isinstance(tree, dict):
         # Keys need not be strings (optimisers number their parameters), so they are kept beside the values.
-        return {"dict": [[key, _flatten(value, f"{prefix}/{key}", arrays)] for key, value in tree.items()]}
+        return {"dict": [[key, _flatten(value, arrays)] for key, value in tree.items()]}
     if isinstance(tree, (list, tuple)):
-        return {"list": [_flatten(value, f"{prefix}/{i}", arrays) for i, value in enumerate(tree)]}
+        return {"list": [_flatten(value, arrays) for value in tree]}
     return {"value": tree}
 
 

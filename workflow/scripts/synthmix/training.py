@@ -72,9 +72,10 @@ def optimiser(model: nn.Module, recipe: dict[str, Any], width: int) -> torch.opt
     rate = recipe["learning_rate"] * (width if recipe.get("width_scaled") else 1)
     decay = recipe.get("weight_decay") or 0.0
     if recipe["optimizer"] == "sgd":
-        return torch.optim.SGD(model.parameters(), rate, momentum=recipe.get("momentum") or 0.0, weight_decay=decay)
+        momentum = recipe.get("momentum") or 0.0
+        return torch.optim.SGD(model.parameters(), rate, momentum, weight_decay=decay, fused=True)
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
-    return kind(model.parameters(), rate, weight_decay=decay)
+    return kind(model.parameters(), rate, weight_decay=decay, fused=True)
 
 
 def rate_factor(recipe: dict[str, Any], step: int, steps: int) -> float:
@@ -148,7 +149,7 @@ def fit(
     started = time.monotonic() - state["seconds"]
     model.train()
     for step in range(state["step"], steps):
-        torch.manual_seed(stream_seed("dropout", seed, step))
+        engine.seed_layers(stream_seed("dropout", seed, step), device)
         chosen = torch.from_numpy(order.batch(step)).to(device)
         random.manual_seed(stream_seed("augment", seed, step))
         batch, targets = engine.augment(images[chosen], augmentation, random), labels[chosen]

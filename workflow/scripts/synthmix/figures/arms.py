@@ -43,6 +43,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         axes.set_xticks(range(len(names)), [style.label(spec, name) for name in names])
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_xlabel("Training set")
+    grid[0, 0].margins(y=0.08)
     grid[0, 0].set_ylabel(f"Test {metric.replace('_', ' ')} (%)")
     if len(colors) > 1:
         handles = [Line2D([], [], color=colors[name], marker=markers[name], ls="", label=name) for name in colors]

@@ -39,6 +39,9 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         grid[0, column].set_title(_title(spec, arm, [each for each, _ in columns]))
         grid[1, column].set_xlabel("Training step")
         counts.append(history["seed"].nunique())
+    # A t interval over few seeds may reach beyond what a loss or an accuracy can be.
+    grid[0, 0].set_ylim(bottom=0)
+    grid[1, 0].set_ylim(top=min(102, grid[1, 0].get_ylim()[1]))
     grid[0, 0].set_ylabel("Cross-entropy loss (nats)")
     grid[1, 0].set_ylabel("Accuracy (%)")
     handles = [

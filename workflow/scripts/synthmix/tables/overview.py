@@ -1,0 +1,39 @@
+"""Table kind `overview`: accuracy at a glance, a row per (dataset, model, recipe) and a column per training set.
+
+Specification: {kind, training_set, dataset?, model?, recipe?, labels?, order?}.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from synthmix import statistics
+from synthmix.artefacts import Artefacts
+from synthmix.experiments import arms, select
+from synthmix.formatting import bracket, hoist, joined, percent
+from synthmix.rendering import Table
+
+
+def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
+    """Means over seeds with their t intervals; empty where an arm was not run. Raises ValueError without any run."""
+    data: dict[tuple[str, str, str], dict[str, Any]] = {}
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
+    for arm, runs in arms(select(artefacts.read_experiments(), spec)):
+        row, interval = arm[:3], statistics.t_interval(runs["accuracy"])
+        name = arm.training_set
+        values = {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        data.setdefault(row, {}).update({**values, f"{name}_n": interval.n})
+        shown = joined(percent(interval.mean), bracket(interval.low, interval.high))
+        cells.setdefault(row, {})[spec.get("labels", {}).get(name, name)] = shown
+    if not data:
+        raise ValueError("overview table: no run of the study is selected")
+    keys = ("dataset", "model", "recipe")
+    frame = pd.DataFrame(
+        [{**{k.capitalize(): v for k, v in zip(keys, row, strict=True)}, **found} for row, found in cells.items()]
+    ).fillna("")
+    frame, notes = hoist(frame, ["Dataset"])
+    numbers = pd.DataFrame([{**dict(zip(keys, row, strict=True)), **found} for row, found in data.items()])
+    return Table(numbers, frame, [*notes, NOTE])
+
+
+NOTE = "Test accuracy in %: mean over seeds with its 95 % t interval, conditional on one trained generator."

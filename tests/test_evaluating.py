@@ -41,7 +41,8 @@ def test_gaps_of_opposite_sign_cancel_within_a_bin_only():
 
 @pytest.mark.parametrize("bins", [1, 2, 15])
 def test_a_confidence_of_one_lies_in_the_last_bin(bins):
-    assert calibration_error(np.array([1.0, 1.0]), np.array([True, False]), bins) == pytest.approx(0.5)
+    """So that its gap and that of 0.95 in the same bin cancel."""
+    assert calibration_error(np.array([1.0, 0.95]), np.array([False, True]), bins) == pytest.approx(0.95 / 2)
 
 
 def test_single_precision_does_not_matter():

@@ -106,7 +106,7 @@ class Workspace:
 
     def planned(self, *arguments: str, **environment: str) -> dict[str, int]:
         """Number of jobs per rule that Snakemake would run."""
-        output = self.snakemake("--dry-run", "--quiet", "rules", *arguments, **environment)
+        output = self.snakemake(*arguments, "--dry-run", "--quiet", "rules", **environment)
         if "Nothing to be done" in output:
             return {}
         table = output.rpartition("Job stats:\n")[2].partition("\n\n")[0]
@@ -187,12 +187,14 @@ def running(workspace: Workspace, *arguments: str) -> Iterator[subprocess.Popen[
 
 def job_of(snakemake: subprocess.Popen[str], script: str) -> int:
     """The id of the process that runs a script below Snakemake."""
-    listed = subprocess.run(["ps", "-A", "-o", "pid=,pgid=,args="], capture_output=True, check=True, text=True).stdout
+    listed = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,pgid=,args="], capture_output=True, check=True, text=True
+    ).stdout
     processes = [line.split(maxsplit=2) for line in listed.splitlines()]
     found = [
         int(pid)
         for pid, group, command in processes
-        if int(group) == snakemake.pid and command.startswith(sys.executable) and command.endswith(f".{script}")
+        if int(group) == snakemake.pid and "bash" not in command and command.endswith(f".{script}")
     ]
     assert len(found) == 1, found
     return found[0]

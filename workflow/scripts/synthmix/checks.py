@@ -239,6 +239,7 @@ def runs(study: Study) -> Iterator[Problem]:
     yield from _resolutions(study)
     yield from _known_counts(study)
     yield from _compared_architectures(study)
+    yield from _selections(study)
 
 
 def path_length(where: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Problem]:
@@ -276,3 +277,12 @@ def _compared_architectures(study: Study) -> Iterator[Problem]:
         if architecture in used:
             problem = f"{architecture} is the architecture of extractor {used[architecture]} too; compare another one"
             yield f"models.{model}.architecture", problem
+
+
+def _selections(study: Study) -> Iterator[Problem]:
+    """A checkpoint is chosen on as many validation images as the run has real ones: it needs some."""
+    for _, training_set, _, recipe in study.arms:
+        own = study.of["training_sets"][training_set]
+        if study.of["recipes"][recipe]["checkpoint"] == "best-val" and not (own.get("real") or own.get("held_back")):
+            problem = f"best-val needs real images, and training set {training_set} has none; use last for it"
+            yield f"recipes.{recipe}.checkpoint", problem

@@ -205,7 +205,8 @@ def _denoise(
     x = torch.stack(noises).to(device, memory_format=torch.channels_last)
     labels = torch.tensor([label for label, _ in wanted], device=device)
     unlabelled = torch.full_like(labels, unet.config.num_class_embeds - 1)
-    sampler = SAMPLERS[sampling["sampler"]].from_config(schedule.config)
+    # Trailing steps start where training ends, at pure noise (Lin et al. 2024, arXiv:2305.08891).
+    sampler = SAMPLERS[sampling["sampler"]].from_config(schedule.config, timestep_spacing="trailing")
     sampler.set_timesteps(sampling["steps"])
     guidance = sampling["guidance"]
     with engine.evaluating(unet):

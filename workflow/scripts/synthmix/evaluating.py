@@ -31,8 +31,9 @@ def judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         labels: int64 (N,), the true classes.
 
     Returns:
-        accuracy, balanced_accuracy, macro_f1, ece, nll (natural logarithm, mean per image), per_class_accuracy (K
-        values; null for a class without images), confusion (K x K counts, rows true, columns predicted).
+        accuracy, balanced_accuracy and macro_f1 (means over the classes that have images), ece, nll (natural
+        logarithm, mean per image), per_class_accuracy (K values; null for a class without images), confusion (K x K
+        counts, rows true, columns predicted).
     """
     classes = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(1)
@@ -41,7 +42,7 @@ def judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     return {
         "accuracy": float(accuracy_score(labels, predicted)),
         "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
-        "macro_f1": float(f1_score(labels, predicted, labels=classes, average="macro", zero_division=0)),
+        "macro_f1": float(f1_score(labels, predicted, labels=np.flatnonzero(counts), average="macro", zero_division=0)),
         "ece": calibration_error(probabilities.max(1), predicted == labels),
         "nll": float(log_loss(labels, probabilities, labels=classes)),
         "per_class_accuracy": [float(confusion[k, k] / counts[k]) if counts[k] else None for k in classes],

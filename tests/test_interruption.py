@@ -1,0 +1,116 @@
+"""Interrupted and resumed equals never interrupted, whatever was killed and when."""
+
+import csv
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from workspace import LIBRARY, RUNS, STUDY, Workspace, job_of, kill_group, running, wait_until
+
+pytestmark = pytest.mark.workflow
+
+STEPS = 200
+LOOP = '    for step in range(state["step"], steps):\n'
+CLASSIFIER = f"{RUNS}/shot3-own2/vit/block/seeds0-2"
+GENERATOR = "results/generators/digits/ddpm/all"
+
+
+def slow_down(workspace: Workspace, module: str) -> None:
+    """Make training steps long enough to interrupt them; what they compute stays the same."""
+    workspace.replace(f"{LIBRARY}/{module}", LOOP, LOOP + "        time.sleep(0.02)\n")
+
+
+def content(workspace: Workspace, folder: str, weights: str) -> tuple[bytes, list[dict[str, str]]]:
+    """Bytes of the trained weights, and the history without what the clock says."""
+    with (workspace / folder / "history.csv").open() as file:
+        rows = [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+    assert rows
+    return (workspace / folder / weights).read_bytes(), rows
+
+
+def wait_until_saved(workspace: Workspace, snakemake, after: int = 0) -> int:
+    """Wait until a training is saved at a later step than `after`; returns the step."""
+    wait_until(lambda: max(workspace.unfinished(), default=0) > after, snakemake)
+    return max(workspace.unfinished())
+
+
+def test_a_classifier_survives_every_kind_of_end(workspace: Workspace, tmp_path: Path) -> None:
+    model = f"{CLASSIFIER}/model.safetensors"
+    workspace.replace(STUDY, "batch_size: 16, epochs: 2,", f"batch_size: 16, steps: {STEPS}, checkpoint: best-val,")
+    reference = workspace.copy(tmp_path / "reference")
+    reference.snakemake(model)
+    slow_down(workspace, "training.py")
+
+    with running(workspace, model) as snakemake:  # kill -9 of the job
+        first = wait_until_saved(workspace, snakemake)
+        os.kill(job_of(snakemake, "train.py"), signal.SIGKILL)
+        assert snakemake.wait() != 0
+    assert not (workspace / model).exists()
+
+    with running(workspace, model) as snakemake:  # SIGTERM to the job, as SLURM sends it: it saves and ends
+        wait_until(workspace.working, snakemake)
+        os.kill(job_of(snakemake, "train.py"), signal.SIGTERM)
+        assert snakemake.wait() != 0
+    (second,) = workspace.unfinished()
+    assert second > first, "the training began again"
+
+    with running(workspace, model) as snakemake:  # kill -9 of Snakemake and its job
+        third = wait_until_saved(workspace, snakemake, after=second)
+        kill_group(snakemake)
+    assert workspace.unfinished() == [third]
+    assert "--unlock" in (workspace.failing(model) or workspace.read("snakemake.log"))
+
+    workspace.snakemake("--unlock")
+    workspace.snakemake(model)
+    assert content(workspace, CLASSIFIER, "model.safetensors") == content(reference, CLASSIFIER, "model.safetensors")
+    assert workspace.planned(model) == {}
+
+
+def test_a_generator_survives_the_end_of_snakemake_and_its_own(workspace: Workspace, tmp_path: Path) -> None:
+    weights = "unet/diffusion_pytorch_model.safetensors"
+    target = f"{GENERATOR}/{weights}"
+    workspace.replace(STUDY, "    steps: 6\n", f"    steps: {STEPS}\n")
+    reference = workspace.copy(tmp_path / "reference")
+    reference.snakemake(target)
+    slow_down(workspace, "diffusion.py")
+
+    with running(workspace, target) as snakemake:  # SIGTERM to the job
+        first = wait_until_saved(workspace, snakemake)
+        os.kill(job_of(snakemake, "train_generator.py"), signal.SIGTERM)
+        assert snakemake.wait() != 0
+    (second,) = workspace.unfinished()
+    assert second >= first
+    assert not (workspace / target).exists()
+
+    with running(workspace, target) as snakemake:  # kill -9 of Snakemake alone: its job goes on
+        third = wait_until_saved(workspace, snakemake, after=second)
+        os.kill(snakemake.pid, signal.SIGKILL)
+        snakemake.wait()
+        workspace.snakemake("--unlock")
+        workspace.snakemake(target)  # waits for that job and takes its result
+    assert second < third < STEPS
+    assert content(workspace, GENERATOR, weights) == content(reference, GENERATOR, weights)
+    assert workspace.planned(target) == {}
+
+
+def test_a_state_of_another_pool_is_not_resumed(workspace: Workspace, tmp_path: Path) -> None:
+    model = f"{CLASSIFIER}/model.safetensors"
+    workspace.replace(STUDY, "batch_size: 16, epochs: 2,", f"batch_size: 16, steps: {STEPS},")
+    guidance = ("steps: 2, guidance: 1.0", "steps: 2, guidance: 3.0")
+    slow_down(workspace, "training.py")
+    with running(workspace, model) as snakemake:
+        wait_until_saved(workspace, snakemake)
+        kill_group(snakemake)
+    workspace.replace(STUDY, *guidance)
+    workspace.snakemake("--unlock")
+    workspace.snakemake(model)
+    changed = content(workspace, CLASSIFIER, "model.safetensors")
+
+    for path in workspace.entries():
+        path.unlink()
+    workspace.snakemake("--forcerun", "generate", "train", "--", model)
+    assert content(workspace, CLASSIFIER, "model.safetensors") == changed
+    workspace.replace(STUDY, *reversed(guidance))
+    workspace.snakemake(model)
+    assert content(workspace, CLASSIFIER, "model.safetensors") != changed

@@ -27,7 +27,7 @@ def test_a_study_is_planned_with_a_profile(sources: Workspace, profile: str) -> 
 
 @pytest.mark.workflow
 def test_slurm_jobs_have_what_the_profile_and_the_configuration_say(sources: Workspace) -> None:
-    sources.append("config.yaml", "resources: {train: {gpu: 0, threads: 2, mem_mb: 1234, runtime: 77}}\n")
+    sources.append("config.yaml", "  train: {gpu: 0, threads: 2, mem_mb: 1234, runtime: 77}\n")
     output = sources.snakemake("--profile", "slurm", "--dry-run")
     jobs = re.findall(r"^rule (\w+):\n((?: {4}.*\n)+)", output, re.MULTILINE)
     assert len(jobs) > 20

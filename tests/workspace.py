@@ -22,6 +22,8 @@ STUDY = "studies/tiny.yaml"
 LIBRARY = "workflow/scripts/synthmix"
 STORE = "results/.resume"
 RUNS = "results/runs/digits"
+# Snakemake gives a job fewer threads where --cores is smaller, and sums depend on the number of threads.
+CONFIG = "studies: [tiny]\ndevice: cpu\ncheckpoint_seconds: 1\nresources:\n  train_generator: {threads: 1}\n"
 PATIENCE = 120  # seconds until a test stops waiting for what should have happened
 
 
@@ -42,7 +44,7 @@ class Workspace:
                 (workspace / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(REPOSITORY / name, workspace / name)
         workspace.write(STUDY, (REPOSITORY / "tests" / STUDY).read_text())
-        workspace.write("config.yaml", "studies: [tiny]\ndevice: cpu\ncheckpoint_seconds: 1\n")
+        workspace.write("config.yaml", CONFIG)
         return workspace
 
     def copy(self, root: Path) -> "Workspace":

@@ -18,6 +18,7 @@ rule train_generator:
         f"{layout.BENCHMARKS}/train_generator/{{dataset}}/{{generator}}/all.tsv"
     conda:
         "../../envs/learning.yaml"
+    priority: 10  # nearly everything waits for generators
     threads: RESOURCES["train_generator"]["threads"]
     resources:
         gpu=RESOURCES["train_generator"]["gpu"],
@@ -57,6 +58,7 @@ rule generate:
         f"{layout.BENCHMARKS}/generate/{{dataset}}/{{pool}}/{{group}}/{{shard}}.tsv"
     conda:
         "../../envs/learning.yaml"
+    priority: 5
     threads: RESOURCES["generate"]["threads"]
     resources:
         gpu=RESOURCES["generate"]["gpu"],

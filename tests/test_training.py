@@ -1,0 +1,246 @@
+"""Training a classifier: repeatable, resumed at any step to the last bit, and never done twice. Generators too."""
+
+import os
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from synthmix import diffusion, training
+from synthmix.draws import TrainingSet
+from synthmix.models import cnn_block, feature_cnn
+from synthmix.store import Entry
+from synthmix.training import Data, Interruption, budget, fit, optimiser, rate_factor
+
+NEVER = SimpleNamespace(due=lambda: False, done=lambda: None)
+STEPS = 7
+RECIPE = {"learning_rate": 0.01, "batch_size": 8, "steps": STEPS, "schedule": "cosine", "precision": "float32"}
+RECIPES = {
+    "sgd": {**RECIPE, "optimizer": "sgd", "momentum": 0.9, "checkpoint": "last"},
+    "best-val": {**RECIPE, "optimizer": "adamw", "weight_decay": 0.1, "checkpoint": "best-val", "evaluate_every": 2},
+    "augmented": {**RECIPE, "optimizer": "adam", "checkpoint": "last", "augment": "strong", "warmup_steps": 3},
+    "bfloat16": {**RECIPE, "optimizer": "adamw", "checkpoint": "last", "precision": "bfloat16", "evaluate_every": 3},
+}
+# batch norm has state of its own
+NETWORKS = {"cnn_block": (cnn_block.build, {"width": 2}), "feature_cnn": (feature_cnn.build, {"width": 4})}
+
+
+class StopAt:
+    """An interruption at every one of some steps."""
+
+    def __init__(self, steps):
+        self.left = sorted(steps)
+        self.step = 0
+
+    def due(self):
+        self.step += 1
+        return self.step in self.left
+
+    def done(self):
+        raise SystemExit(143)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = np.random.default_rng(0)
+    labels = np.arange(30) % 3
+    images = random.integers(0, 256, (30, 8, 8, 1), dtype=np.uint8)
+    generated = random.integers(0, 256, (9, 8, 8, 1), dtype=np.uint8)
+    seen = TrainingSet(images[:21], labels[:21], 15, (generated, np.arange(9) % 3))
+    return Data(seen, images[21:], labels[21:], 3)
+
+
+@pytest.fixture
+def train(data, tmp_path):
+    """Trains a classifier; interrupted after each number of steps in `stops`, counted from its last start."""
+
+    def run(recipe="sgd", network="cnn_block", stops=(), seed=0, name="00", **changes):
+        build, model = NETWORKS[network]
+        spec = {"model": model, "recipe": {**RECIPES[recipe], **changes}}
+        entry = Entry(name, tmp_path)
+        for stop in stops:
+            with pytest.raises(SystemExit):
+                fit(build, spec, seed, data, entry, StopAt([stop]), "cpu")
+        return fit(build, spec, seed, data, entry, NEVER, "cpu")
+
+    return run
+
+
+def assert_equal(one, other):
+    """Two finished states are equal but for what the clock says."""
+    assert one["model"].keys() == other["model"].keys()
+    for name, value in one["model"].items():
+        np.testing.assert_array_equal(value, other["model"][name], err_msg=name)
+    timeless = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in state["history"]] for state in (one, other)
+    ]
+    assert timeless[0] == timeless[1]
+    clock = ("train_seconds", "seconds", "images_per_second")
+    facts = [{k: v for k, v in state["facts"].items() if k not in clock} for state in (one, other)]
+    assert facts[0] == facts[1]
+
+
+# ---- interruption ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_resumed_after_any_step_equals_uninterrupted(train, recipe, network):
+    whole = train(recipe, network)
+    for step in range(1, STEPS):
+        assert_equal(train(recipe, network, stops=[step], name=f"{step:02d}"), whole)
+
+
+def test_resumed_after_every_step_equals_uninterrupted(train):
+    whole = train("best-val")
+    assert_equal(train("best-val", stops=[1] * (STEPS - 1), name="01"), whole)
+
+
+def test_a_resumed_training_does_only_the_steps_that_are_left(train, monkeypatch):
+    done = []
+    monkeypatch.setattr(training, "rate_factor", lambda recipe, step, steps: done.append(step) or 1.0)
+    train(stops=[3, 2])
+    assert done == list(range(STEPS))
+
+
+def test_a_saved_state_without_an_end_changes_nothing(train, data, tmp_path):
+    build, model = NETWORKS["cnn_block"]
+    stop = StopAt(range(1, STEPS))
+    stop.done = lambda: None
+    saved = fit(build, {"model": model, "recipe": RECIPES["sgd"]}, 0, data, Entry("ff", tmp_path), stop, "cpu")
+    assert_equal(saved, train("sgd"))
+
+
+def test_a_finished_training_is_taken_from_the_store(train, monkeypatch):
+    whole = train()
+    monkeypatch.setattr(training, "initialise", lambda *_: pytest.fail("trained again"))
+    again = train()
+    assert_equal(again, whole)
+    assert again["history"] == whole["history"]
+
+
+def test_a_damaged_state_is_not_resumed(train, data, tmp_path):
+    whole, (build, model) = train(), NETWORKS["cnn_block"]
+    entry = Entry("01", tmp_path)
+    with pytest.raises(SystemExit):
+        fit(build, {"model": model, "recipe": RECIPES["sgd"]}, 0, data, entry, StopAt([3]), "cpu")
+    content = bytearray(entry.state.read_bytes())
+    content[-1] ^= 1
+    entry.state.write_bytes(content)
+    assert_equal(train(name="01"), whole)
+
+
+def test_a_generator_resumed_after_any_step_equals_uninterrupted(data, tmp_path):
+    generator = {
+        "channels": [8, 16],
+        "layers_per_block": 1,
+        "attention": [False, False],
+        "prediction": "epsilon",
+        "noise_schedule": "squaredcos_cap_v2",
+        "train_timesteps": 100,
+        "steps": 5,
+        "batch_size": 4,
+        "learning_rate": 0.003,
+        "warmup_steps": 2,
+        "label_dropout": 0.1,
+        "ema_decay": 0.9,
+        "gradient_clip": 1.0,
+        "precision": "float32",
+    }
+
+    def run(name, *stops):
+        entry = Entry(name, tmp_path)
+        arguments = (generator, data.train.images, data.train.labels, 3, 0, entry)
+        for stop in stops:
+            with pytest.raises(SystemExit):
+                diffusion.fit(*arguments, StopAt([stop]), "cpu")
+        return diffusion.fit(*arguments, NEVER, "cpu")
+
+    whole = run("00")
+    for step in range(1, 5):
+        assert_equal(run(f"{step:02d}", step), whole)
+    assert_equal(run("05", 1, 1, 1, 1), whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_asks_for_a_state_and_ends_the_work(number):
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGUSR1)}
+    try:
+        stop = Interruption(1000)
+        assert not stop.due()
+        os.kill(os.getpid(), number)
+        assert stop.due()
+        with pytest.raises(SystemExit) as ending:
+            stop.done()
+        assert ending.value.code == 128 + number
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+
+
+# ---- randomness ------------------------------------------------------------------------------------------------------
+
+
+def test_seeds_differ_and_repeat(train):
+    assert_equal(train(seed=1, name="01"), train(seed=1, name="02"))
+    one, other = train(seed=1, name="01"), train(seed=2, name="03")
+    assert any((one["model"][name] != other["model"][name]).any() for name in one["model"])
+
+
+def test_the_global_generator_plays_no_part(train):
+    torch.manual_seed(1)
+    one = train("augmented", name="01")
+    torch.manual_seed(2)
+    assert_equal(train("augmented", name="02"), one)
+
+
+# ---- recipes ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_cosine_falls_from_one_to_zero():
+    factors = [rate_factor({"schedule": "cosine"}, step, 100) for step in range(101)]
+    assert factors[0] == 1
+    assert factors[50] == pytest.approx(0.5)
+    assert factors[100] == pytest.approx(0)
+    assert factors == sorted(factors, reverse=True)
+
+
+def test_the_rate_rises_over_the_warm_up():
+    factors = [rate_factor({"schedule": "constant", "warmup_steps": 4}, step, 100) for step in range(6)]
+    assert factors == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(("recipe", "steps"), [({"steps": 9}, 9), ({"epochs": 3}, 9), ({"epochs": 1}, 3)])
+def test_the_budget_in_steps(recipe, steps):
+    assert budget({**recipe, "batch_size": 8}, 21) == steps
+
+
+def test_the_rate_scales_with_the_width_where_asked():
+    recipe = {"optimizer": "sgd", "learning_rate": 0.1}
+    rates = [
+        optimiser(torch.nn.Linear(1, 1), {**recipe, **scaled}, 10).param_groups[0]["lr"]
+        for scaled in ({}, {"width_scaled": True})
+    ]
+    assert rates == pytest.approx([0.1, 1.0])
+
+
+def test_the_best_checkpoint_is_the_best_on_a_selection_no_larger_than_the_real_images(train, data):
+    state = train("best-val", schedule="constant")
+    assert state["facts"]["selection_images"] == min(len(data.val_labels), data.train.real)
+    # the first best one: training for exactly so many steps gives its weights
+    history = state["history"]
+    best = max(row["selection_accuracy"] for row in history)
+    steps = next(row["step"] for row in history if row["selection_accuracy"] == best)
+    last = train("best-val", name="01", steps=steps, checkpoint="last", schedule="constant")
+    for name, value in state["model"].items():
+        np.testing.assert_array_equal(value, last["model"][name])

@@ -466,7 +466,7 @@ def test_config_has_every_default_and_says_so() -> None:
     config = read_config(ROOT / "config.yaml")
     assert config == validate_config({}, "config.yaml") == validate_config(None, "config.yaml")
     assert config["studies"] == ["digits"]
-    assert config["resources"]["train_generator"] == {"gpu": 1, "threads": 2, "mem_mb": 8000, "runtime": 1440}
+    assert config["resources"]["train_generator"] == {"gpu": 1, "threads": 1, "mem_mb": 8000, "runtime": 1440}
 
 
 def test_config_keeps_what_is_given() -> None:

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
-from diffusers.training_utils import EMAModel
 from torch import Tensor
 from torch.nn import functional as F
 
 from synthmix import engine
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
-from synthmix.training import Interruption, arrays, tensors
+from synthmix.training import Interruption, arrays, restore, tensors
 
 SAMPLERS = {"ddim": DDIMScheduler, "dpm-solver++": DPMSolverMultistepScheduler}
 
@@ -83,6 +82,8 @@ def fit(
     Returns:
         The finished state: `model` (arrays by name: the averaged weights), `history` (rows), `facts`.
     """
+    from diffusers.training_utils import EMAModel  # a second that drawing images need not wait for
+
     state = entry.load()
     if state is not None and state.get("done"):
         return state
@@ -96,7 +97,7 @@ def fit(
     state = state or {"step": 0, "history": [], "seconds": 0.0, "sum": 0.0}
     if "model" in state:
         unet.load_state_dict(tensors(state["model"]))
-        optimizer.load_state_dict(tensors(state["optimizer"]))
+        restore(optimizer, state["optimizer"])
         average.load_state_dict(tensors(state["average"]))
         average.to(device)
     schedule = noise_schedule(generator)

@@ -78,6 +78,19 @@ def optimiser(model: nn.Module, recipe: dict[str, Any], width: int) -> torch.opt
     return kind(model.parameters(), rate, weight_decay=decay, fused=True)
 
 
+def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Give an optimiser a saved state (a tree of arrays).
+
+    Its tensors take the memory layout of their parameters (channels_last): fused optimisers pair values by their place
+    in memory, so that a contiguous state would silently belong to other weights.
+    """
+    optimizer.load_state_dict(tensors(state))
+    for parameter, values in optimizer.state.items():
+        for name, value in values.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape:
+                values[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
 def rate_factor(recipe: dict[str, Any], step: int, steps: int) -> float:
     """What the learning rate is multiplied by at a step: linear warm-up, then constant or half a cosine to zero."""
     factor = 1.0
@@ -139,7 +152,7 @@ def fit(
     state = state or {"step": 0, "history": [], "seconds": 0.0, "best": None, "sum": [0.0, 0.0, 0]}
     if "model" in state:
         model.load_state_dict(tensors(state["model"]))
-        optimizer.load_state_dict(tensors(state["optimizer"]))
+        restore(optimizer, state["optimizer"])
     watched = _watched(data, recipe, seed, device)
     every = recipe.get("evaluate_every") or max(1, math.ceil(steps / 10))
     order = _Order(len(labels), recipe["batch_size"], seed)

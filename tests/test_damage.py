@@ -1,5 +1,6 @@
 """A damaged file under results/ stops the next job that reads it, with one line that says which file and what to do."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def flip(path: Path) -> None:
     ],
     ids=["altered shard", "truncated split", "altered model"],
 )
-def test_a_damaged_file_is_named_and_can_be_made_again(workspace: Workspace, damaged, damage, target, remade) -> None:
+def test_a_damaged_file_is_named_and_can_be_made_again(
+    workspace: Workspace, damaged: str, damage: Callable[[Path], None], target: str, remade: dict[str, int]
+) -> None:
     original = (workspace / damaged).read_bytes()
     before = workspace.entries()
     damage(workspace / damaged)

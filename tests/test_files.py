@@ -123,6 +123,17 @@ def test_arrays_come_back(written):
         np.testing.assert_array_equal(arrays[name], value)
 
 
+def test_equal_content_gives_equal_bytes(tmp_path):
+    metadata = {name: f'"{name}\\ \n\x01\x7f é😀' for name in "hgfedcba"}
+    contents = set()
+    for number in range(10):
+        path = tmp_path / f"{number}.safetensors"
+        files.write_arrays(path, ARRAYS, metadata)
+        contents.add(path.read_bytes())
+        assert files.read_arrays(path)[1] == metadata
+    assert len(contents) == 1
+
+
 @pytest.mark.parametrize("kept", [0, 7, 100, -1])
 def test_a_truncated_file_is_named(written, kept):
     written.write_bytes(written.read_bytes()[:kept])

@@ -82,6 +82,17 @@ def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], metadata: M
     whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic(path) as temporary:
         save_file(whole, temporary, {**(metadata or {}), "sha256": checksum(whole)})
+        _sort_metadata(temporary)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Put a safetensors file's metadata in order: the library's is random, and equal content shall give equal bytes."""
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        file.seek(8)
+        file.write(json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(size))
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

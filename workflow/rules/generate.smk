@@ -16,9 +16,9 @@ rule train_generator:
         "logs/train_generator/{dataset}/{generator}/all.log",
     benchmark:
         f"{layout.BENCHMARKS}/train_generator/{{dataset}}/{{generator}}/all.tsv"
+    priority: 10  # nearly everything waits for generators
     conda:
         "../../envs/learning.yaml"
-    priority: 10  # nearly everything waits for generators
     threads: RESOURCES["train_generator"]["threads"]
     resources:
         gpu=RESOURCES["train_generator"]["gpu"],
@@ -56,9 +56,9 @@ rule generate:
         "logs/generate/{dataset}/{pool}/{group}/{shard}.log",
     benchmark:
         f"{layout.BENCHMARKS}/generate/{{dataset}}/{{pool}}/{{group}}/{{shard}}.tsv"
+    priority: 5
     conda:
         "../../envs/learning.yaml"
-    priority: 5
     threads: RESOURCES["generate"]["threads"]
     resources:
         gpu=RESOURCES["generate"]["gpu"],

@@ -95,9 +95,7 @@ rule report:
         html=f"{layout.STUDY}/report.html",
     log:
         "logs/report/{study}.log",
-    params:
-        python=sys.executable,
-        snakefile=workflow.main_snakefile,
+    # Paths stand outside params: a folder that was moved, or another environment, is no reason to make it again.
     shell:
-        "{params.python:q} -m snakemake {input:q} --snakefile {params.snakefile:q} --nolock --cores 1 "
+        "{sys.executable:q} -m snakemake {input:q} --snakefile {workflow.main_snakefile:q} --nolock --cores 1 "
         "--report {output.html:q}.part.html > {log:q} 2>&1 && mv {output.html:q}.part.html {output.html:q}"

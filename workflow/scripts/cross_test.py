@@ -1,7 +1,6 @@
 """Test classifiers that were trained on real images on the images of a pool."""
 
-from synthmix import job, pools, runs
-from synthmix.evaluating import judge
+from synthmix import evaluating, job, pools, runs
 from synthmix.files import read_json, write_json
 
 spec = job.start(snakemake)
@@ -13,8 +12,8 @@ pool = pool.select(pool.index < spec["per_class"])
 models = runs.read_models(snakemake.input.model)
 rows = []
 for training_set, seed, _ in runs.each(spec["keys"]):
-    network = runs.classifier(build, spec["model"], models[training_set, seed], pool, len(meta["classes"]))
-    metrics = judge(runs.probabilities(network, pool.images, device), pool.labels)
+    network = evaluating.classifier(build, spec["model"], models[training_set, seed], pool, len(meta["classes"]))
+    metrics = evaluating.judge(evaluating.probabilities(network, pool.images, device), pool.labels)
     kept = {name: metrics[name] for name in ("accuracy", "balanced_accuracy", "per_class_accuracy", "confusion")}
     rows.append({"training_set": training_set, "seed": seed, "pool": spec["pool"], "images": len(pool.labels), **kept})
 write_json(snakemake.output.metrics, {"spec": spec, "runs": rows})

@@ -1,6 +1,6 @@
 """Test the classifiers of one job on the test split, which each of them meets here for the first and only time."""
 
-from synthmix import data, job, runs
+from synthmix import data, evaluating, job, runs
 from synthmix.files import read_json
 
 spec = job.start(snakemake)
@@ -10,6 +10,6 @@ test, meta, facts = data.read(snakemake.input.test), read_json(snakemake.input.m
 models = runs.read_models(snakemake.input.model)
 results = {}
 for training_set, seed, key in runs.each(spec["keys"]):
-    network = runs.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
-    results[training_set, seed] = runs.test_once(network, test, f"{key}-{spec['code']}", meta["name"], device)
-runs.write_results(results, test, spec, facts, meta, device, snakemake.output)
+    network = evaluating.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
+    results[training_set, seed] = evaluating.test_once(network, test, f"{key}-{spec['code']}", meta["name"], device)
+evaluating.write_results(results, test, spec, facts, meta, device, snakemake.output)

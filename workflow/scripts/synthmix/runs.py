@@ -1,28 +1,18 @@
-"""The files of a training job: its trained networks, their histories, their test results."""
+"""The files of a training job: its trained networks and their histories."""
 
 import importlib.metadata
-import os
 import platform
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
-from torch import nn
 
-from synthmix import engine, files, pools
-from synthmix.data import Split
-from synthmix.evaluating import judge
+from synthmix import files, pools
 from synthmix.pools import Pool
-from synthmix.spec import digest
-from synthmix.store import Entry
 
 Key = tuple[str, int]  # training set and seed
-LEDGER = Path("results/test_ledger.csv")
 HISTORY = ["training_set", "seed", "step", "epoch", "images", "seconds"]
 HISTORY += [f"{images}_{value}" for images in ("train", "val", "generated") for value in ("loss", "accuracy")]
 
@@ -76,107 +66,3 @@ def read_models(path: str) -> dict[Key, dict[str, np.ndarray]]:
         training_set, seed, parameter = name.split("/", 2)
         models.setdefault((training_set, int(seed)), {})[parameter] = array
     return models
-
-
-def classifier(
-    build: Any, model: dict[str, Any], parameters: dict[str, np.ndarray], images: Split | Pool, classes: int
-) -> nn.Module:
-    """A trained classifier for images of the given kind."""
-    size, channels = images.images.shape[1], images.images.shape[3]
-    network = engine.Classifier(build(model, channels, size, classes), channels)
-    network.load_state_dict({name: torch.from_numpy(value) for name, value in parameters.items()})
-    return network
-
-
-def probabilities(network: nn.Module, images: np.ndarray, device: str) -> np.ndarray:
-    """Class probabilities, float64 (N, K), of uint8 images (N, H, W, C)."""
-    network = network.to(device).to(memory_format=torch.channels_last)
-    return engine.logits(network, engine.to_device(images, device)).double().softmax(1).cpu().numpy()
-
-
-def test_once(network: nn.Module, test: Split, key: str, dataset: str, device: str) -> np.ndarray:
-    """Probabilities on the test split, float64 (N, K): computed once for a key, then taken from the store.
-
-    Each computation leaves a line in the ledger, so that how often a trained network has met the test split is on
-    record.
-    """
-    entry = Entry(digest({"tested": key}))
-    with entry.locked():
-        state = entry.load()
-        if state is None:
-            state = {"probabilities": probabilities(network, test.images, device)}
-            _note(key, dataset, len(test.labels))
-            entry.save(state)
-    result: np.ndarray = state["probabilities"]
-    return result
-
-
-def _note(key: str, dataset: str, images: int) -> None:
-    line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')},{dataset},{key},{images}\n"
-    LEDGER.parent.mkdir(parents=True, exist_ok=True)
-    # One write in append mode: lines of jobs that run side by side do not mix.
-    descriptor = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
-
-
-def write_results(
-    results: Mapping[Key, np.ndarray],
-    test: Split,
-    spec: dict[str, Any],
-    training: dict[str, Any],
-    meta: dict[str, Any],
-    device: str,
-    output: Any,
-) -> None:
-    """Write predictions and metrics of every run of a job.
-
-    Args:
-        results: probabilities on the test split by run.
-        test: the test split.
-        spec: of the evaluation; its `about` says what each training set's generator saw.
-        training: what `write` left in training.json.
-        meta: of the data set.
-        device: where the test ran.
-        output: paths `predictions` and `metrics`.
-    """
-    facts = {(run["training_set"], run["seed"]): run for run in training["runs"]}
-    tables, rows = [], []
-    for (training_set, seed), found in results.items():
-        tables.append(_predictions(training_set, seed, found, test))
-        row = {**facts[training_set, seed], "test_images": len(test.labels), **judge(found, test.labels)}
-        rows.append({**row, **_generator(spec["about"][training_set], meta)})
-    with files.atomic(output.predictions) as temporary:
-        pq.write_table(pa.concat_tables(tables), temporary, compression="zstd", write_page_checksum=True)
-    about = {
-        "spec": spec,
-        "versions": training["versions"],
-        "device": hardware(device),
-        "trained_on": training["device"],
-    }
-    files.write_json(output.metrics, {**about, "runs": rows})
-
-
-def _predictions(training_set: str, seed: int, found: np.ndarray, test: Split) -> pa.Table:
-    n, predicted = len(test.labels), found.argmax(1)
-    columns = {
-        "training_set": pa.array([training_set] * n),
-        "seed": np.full(n, seed, dtype=np.int64),
-        "index": np.arange(n, dtype=np.int64),
-        "label": test.labels,
-        "prediction": predicted.astype(np.int64),
-        "confidence": found.max(1).astype(np.float32),
-        "correct": predicted == test.labels,
-    }
-    return pa.table(columns)
-
-
-def _generator(about: Mapping[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
-    """Which generated images a run trained on, and how many real ones their generator saw."""
-    if not about:
-        return {"pool": None, "generator_scope": None, "generator_real_images": None}
-    per_class = about.get("generator_real")
-    seen = per_class * len(meta["classes"]) if per_class else sum(meta["counts"]["train"].values())
-    return {"pool": about["pool"], "generator_scope": about["generator_scope"], "generator_real_images": seen}

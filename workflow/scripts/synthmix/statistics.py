@@ -2,6 +2,9 @@
 
 A run has a handful of seeds, so every method here is exact or says how many repetitions it can do without: a bootstrap
 of three to six seeds covers 0.70 to 0.86 where it promises 0.95, which is why means over seeds carry t intervals.
+
+scipy.stats and statsmodels are imported where they are used: most tables and figures need neither, and would spend more
+time on importing them than on their own work.
 """
 
 from collections.abc import Sequence
@@ -9,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
-from statsmodels.stats.multitest import multipletests
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 MIN_POOLS = 8  # below this a rank correlation is not reported
@@ -56,7 +58,7 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     mean = float(vector.mean())
     if vector.size == 1:
         return Interval(1, mean, None, None)
-    half = float(stats.t.ppf((1 + level) / 2, vector.size - 1) * vector.std(ddof=1) / np.sqrt(vector.size))
+    half = float(stdtrit(vector.size - 1, (1 + level) / 2) * vector.std(ddof=1) / np.sqrt(vector.size))
     return Interval(vector.size, mean, mean - half, mean + half)
 
 
@@ -73,6 +75,8 @@ def sign_flip_test(differences: ArrayLike) -> float:
     `differences` has shape (n,), one paired difference a seed. All 2^n sign patterns are enumerated up to n = 16; from
     17 on, 65,536 patterns are drawn with a fixed seed. One pair gives p = 1.
     """
+    from scipy import stats
+
     vector = _vector(differences, "sign_flip_test")
     if vector.size == 1:
         return 1.0
@@ -90,6 +94,8 @@ def sign_flip_test(differences: ArrayLike) -> float:
 
 def holm(p_values: ArrayLike) -> np.ndarray:
     """p values adjusted by Holm's step-down method (1979), in the given order; shape (n,), float64, at most 1."""
+    from statsmodels.stats.multitest import multipletests
+
     p_values = np.asarray(p_values, dtype=np.float64)
     if p_values.size == 0:
         return p_values
@@ -148,6 +154,8 @@ def rank_correlation(x: Sequence[float], y: Sequence[float], minimum: int = MIN_
 
     Fewer than `minimum` pairs, or a constant side, give neither rho nor p but a reason.
     """
+    from scipy import stats
+
     a, b = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"rank_correlation: needs two lists of one length, not shapes {a.shape} and {b.shape}")

@@ -249,7 +249,7 @@ def change_function(workspace: Workspace, file: str, name: str) -> None:
         ("models/vit_block.py", "build", SHOWN | {"train": 2, "evaluate": 2, "cross_test": 1}),
         ("diffusion.py", "fit", EVERYTHING | {"train_generator": 1, "train_generator_by_seed": 1, "generate": 2}),
         ("diffusion.py", "sample", EVERYTHING | {"generate": 2}),
-        ("runs.py", "write_results", SHOWN | {"evaluate": 4}),
+        ("evaluating.py", "write_results", SHOWN | {"evaluate": 4}),
         ("scoring.py", "score", EVERY_SCORE),
         ("figures/arms.py", "draw", {"figure": 1, "report": 1}),
         ("rendering.py", "save_figure", {"figure": 2, "report": 1}),

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-long lint docs clean-environment
+.PHONY: demo test test-slurm test-long lint docs clean-environment
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -15,7 +15,11 @@ demo: $(VENV)/installed
 	@echo "Report: $(CURDIR)/results/studies/digits/report.html"
 
 test: $(VENV)/installed-dev
-	pytest -m "not long"
+	pytest -m "not long and not slurm"
+
+# Against real SLURM daemons, started and ended by the tests: apt-get install slurm-wlm munge.
+test-slurm: $(VENV)/installed-dev
+	pytest -m slurm
 
 test-long: $(VENV)/installed-dev
 	pytest -m long

@@ -1,33 +1,18 @@
 """Interrupted and resumed equals never interrupted, whatever was killed and when."""
 
-import csv
 import os
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
-from workspace import LIBRARY, RUNS, STUDY, Workspace, job_of, kill_group, running, wait_until
+from workspace import RUNS, STUDY, Workspace, job_of, kill_group, running, wait_until
 
 pytestmark = pytest.mark.workflow
 
 STEPS = 200
-LOOP = '    for step in range(state["step"], steps):\n'
 CLASSIFIER = f"{RUNS}/shot3-own2/vit/block/seeds0-2"
 GENERATOR = "results/generators/digits/ddpm/all"
-
-
-def slow_down(workspace: Workspace, module: str) -> None:
-    """Make training steps long enough to interrupt them; what they compute stays the same."""
-    workspace.replace(f"{LIBRARY}/{module}", LOOP, LOOP + "        time.sleep(0.02)\n")
-
-
-def content(workspace: Workspace, folder: str, weights: str) -> tuple[bytes, list[dict[str, str]]]:
-    """Bytes of the trained weights, and the history without what the clock says."""
-    with (workspace / folder / "history.csv").open() as file:
-        rows = [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
-    assert rows
-    return (workspace / folder / weights).read_bytes(), rows
 
 
 def wait_until_saved(workspace: Workspace, snakemake: subprocess.Popen[str], after: int = 0) -> int:
@@ -41,7 +26,7 @@ def test_a_classifier_survives_every_kind_of_end(workspace: Workspace, tmp_path:
     workspace.replace(STUDY, "batch_size: 16, epochs: 2,", f"batch_size: 16, steps: {STEPS}, checkpoint: best-val,")
     reference = workspace.copy(tmp_path / "reference")
     reference.snakemake(model)
-    slow_down(workspace, "training.py")
+    workspace.slow_down("training.py")
 
     with running(workspace, model) as snakemake:  # kill -9 of the job
         first = wait_until_saved(workspace, snakemake)
@@ -63,7 +48,7 @@ def test_a_classifier_survives_every_kind_of_end(workspace: Workspace, tmp_path:
 
     workspace.snakemake("--unlock")
     workspace.snakemake(model)
-    assert content(workspace, CLASSIFIER, "model.safetensors") == content(reference, CLASSIFIER, "model.safetensors")
+    assert workspace.trained(CLASSIFIER, "model.safetensors") == reference.trained(CLASSIFIER, "model.safetensors")
     assert workspace.planned(model) == {}
 
 
@@ -73,7 +58,7 @@ def test_a_generator_survives_the_end_of_snakemake_and_its_own(workspace: Worksp
     workspace.replace(STUDY, "    steps: 6\n", f"    steps: {STEPS}\n")
     reference = workspace.copy(tmp_path / "reference")
     reference.snakemake(target)
-    slow_down(workspace, "diffusion.py")
+    workspace.slow_down("diffusion.py")
 
     with running(workspace, target) as snakemake:  # SIGTERM to the job
         first = wait_until_saved(workspace, snakemake)
@@ -90,22 +75,22 @@ def test_a_generator_survives_the_end_of_snakemake_and_its_own(workspace: Worksp
         workspace.snakemake("--unlock")
         workspace.snakemake(target)  # waits for that job and takes its result
     assert second < third < STEPS
-    assert content(workspace, GENERATOR, weights) == content(reference, GENERATOR, weights)
+    assert workspace.trained(GENERATOR, weights) == reference.trained(GENERATOR, weights)
     assert workspace.planned(target) == {}
 
 
 def test_a_state_of_another_pool_is_not_resumed(workspace: Workspace) -> None:
     model = f"{CLASSIFIER}/model.safetensors"
     workspace.replace(STUDY, "batch_size: 16, epochs: 2,", "batch_size: 16, steps: 80,")
-    slow_down(workspace, "training.py")
+    workspace.slow_down("training.py")
     with running(workspace, model) as snakemake:
         wait_until_saved(workspace, snakemake)
         kill_group(snakemake)
     workspace.replace(STUDY, "steps: 2, guidance: 1.0", "steps: 2, guidance: 3.0")
     workspace.snakemake("--unlock")
     workspace.snakemake(model)
-    resumed = content(workspace, CLASSIFIER, "model.safetensors")
+    resumed = workspace.trained(CLASSIFIER, "model.safetensors")
     for path in workspace.entries():
         path.unlink()
     workspace.snakemake("--forcerun", "train", "--until", "train", "--", model)
-    assert content(workspace, CLASSIFIER, "model.safetensors") == resumed
+    assert workspace.trained(CLASSIFIER, "model.safetensors") == resumed

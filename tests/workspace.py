@@ -1,5 +1,6 @@
 """A copy of the repository in which a test runs Snakemake on the small study studies/tiny.yaml."""
 
+import csv
 import fcntl
 import os
 import re
@@ -24,6 +25,7 @@ STORE = "results/.resume"
 RUNS = "results/runs/digits"
 # Snakemake gives a job fewer threads where --cores is smaller, and sums depend on the number of threads.
 CONFIG = "studies: [tiny]\ndevice: cpu\ncheckpoint_seconds: 1\nresources:\n  train_generator: {threads: 1}\n"
+LOOP = '    for step in range(state["step"], steps):\n'  # where a training step begins
 PATIENCE = 120  # seconds until a test stops waiting for what should have happened
 
 
@@ -72,6 +74,17 @@ class Workspace:
 
     def append(self, name: str, text: str) -> None:
         self.write(name, self.read(name) + text)
+
+    def slow_down(self, module: str, seconds: float = 0.02) -> None:
+        """Make training steps long enough to interrupt them; what they compute stays the same."""
+        self.replace(f"{LIBRARY}/{module}", LOOP, LOOP + f"        time.sleep({seconds})\n")
+
+    def trained(self, folder: str, weights: str) -> tuple[bytes, list[dict[str, str]]]:
+        """Bytes of the trained weights in a folder, and the history without what the clock says."""
+        with (self / folder / "history.csv").open() as file:
+            rows = [{name: value for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+        assert rows
+        return (self / folder / weights).read_bytes(), rows
 
     # ---- Snakemake -----------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@ from synthmix import layout
 from synthmix.configuration import ConfigurationError
 from synthmix.plan import Job, Plan
 from synthmix.products import Products
+from synthmix.requests import Requests
 from synthmix.specs import Specs
 
 try:
@@ -11,8 +12,7 @@ except ConfigurationError as error:
     # One line for people, instead of a traceback through Snakemake.
     raise WorkflowError(str(error)) from None
 
-SPECS, PRODUCTS = Specs(PLAN), Products(PLAN)
-RESOURCES = PLAN.config["resources"]
+SPECS, PRODUCTS, REQUESTS = Specs(PLAN), Products(PLAN), Requests(PLAN)
 
 
 def job_of(wildcards):

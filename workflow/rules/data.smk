@@ -12,11 +12,9 @@ rule prepare_data:
         f"{layout.BENCHMARKS}/prepare_data/{{dataset}}.tsv"
     conda:
         "../../envs/learning.yaml"
-    threads: RESOURCES["prepare_data"]["threads"]
+    threads: REQUESTS.threads("prepare_data")
     resources:
-        gpu=RESOURCES["prepare_data"]["gpu"],
-        mem_mb=RESOURCES["prepare_data"]["mem_mb"],
-        runtime=RESOURCES["prepare_data"]["runtime"],
+        **REQUESTS.resources("prepare_data"),
     params:
         spec=lambda wc: SPECS.data(wc.dataset),
     script:

@@ -13,11 +13,9 @@ rule evaluate:
         f"{layout.BENCHMARKS}/evaluate/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}.tsv"
     conda:
         "../../envs/learning.yaml"
-    threads: RESOURCES["evaluate"]["threads"]
+    threads: REQUESTS.threads("evaluate")
     resources:
-        gpu=RESOURCES["evaluate"]["gpu"],
-        mem_mb=RESOURCES["evaluate"]["mem_mb"],
-        runtime=RESOURCES["evaluate"]["runtime"],
+        **REQUESTS.resources("evaluate"),
     params:
         spec=lambda wc: SPECS.evaluate(job_of(wc)),
     script:
@@ -38,11 +36,9 @@ rule cross_test:
         f"{layout.BENCHMARKS}/cross_test/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}/{{training_set}}-on-{{pool}}.tsv"
     conda:
         "../../envs/learning.yaml"
-    threads: RESOURCES["evaluate"]["threads"]
+    threads: REQUESTS.threads("evaluate")
     resources:
-        gpu=RESOURCES["evaluate"]["gpu"],
-        mem_mb=RESOURCES["evaluate"]["mem_mb"],
-        runtime=RESOURCES["evaluate"]["runtime"],
+        **REQUESTS.resources("evaluate"),
     params:
         spec=lambda wc: SPECS.cross_test(job_of(wc), wc.training_set, wc.pool),
     script:

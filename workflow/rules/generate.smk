@@ -19,11 +19,9 @@ rule train_generator:
     priority: 10  # nearly everything waits for generators
     conda:
         "../../envs/learning.yaml"
-    threads: RESOURCES["train_generator"]["threads"]
+    threads: REQUESTS.threads("train_generator")
     resources:
-        gpu=RESOURCES["train_generator"]["gpu"],
-        mem_mb=RESOURCES["train_generator"]["mem_mb"],
-        runtime=RESOURCES["train_generator"]["runtime"],
+        **REQUESTS.resources("train_generator"),
     params:
         spec=lambda wc: SPECS.generator(wc.dataset, wc.generator, "all"),
     script:
@@ -59,11 +57,9 @@ rule generate:
     priority: 5
     conda:
         "../../envs/learning.yaml"
-    threads: RESOURCES["generate"]["threads"]
+    threads: REQUESTS.threads("generate")
     resources:
-        gpu=RESOURCES["generate"]["gpu"],
-        mem_mb=RESOURCES["generate"]["mem_mb"],
-        runtime=RESOURCES["generate"]["runtime"],
+        **REQUESTS.resources("generate"),
     params:
         spec=lambda wc: SPECS.shard(wc.dataset, wc.pool, wc.group, int(wc.shard)),
     script:

@@ -12,11 +12,9 @@ rule train_extractor:
         f"{layout.BENCHMARKS}/train_extractor/{{dataset}}/{{extractor}}.tsv"
     conda:
         "../../envs/learning.yaml"
-    threads: RESOURCES["train_extractor"]["threads"]
+    threads: REQUESTS.threads("train_extractor")
     resources:
-        gpu=RESOURCES["train_extractor"]["gpu"],
-        mem_mb=RESOURCES["train_extractor"]["mem_mb"],
-        runtime=RESOURCES["train_extractor"]["runtime"],
+        **REQUESTS.resources("train_extractor"),
     params:
         spec=lambda wc: SPECS.extractor(wc.dataset, wc.extractor),
     script:
@@ -38,11 +36,9 @@ rule score:
         f"{layout.BENCHMARKS}/score/{{dataset}}/{{pool}}/{{extractor}}-n{{n}}.tsv"
     conda:
         "../../envs/learning.yaml"
-    threads: RESOURCES["score"]["threads"]
+    threads: REQUESTS.threads("score")
     resources:
-        gpu=RESOURCES["score"]["gpu"],
-        mem_mb=RESOURCES["score"]["mem_mb"],
-        runtime=RESOURCES["score"]["runtime"],
+        **REQUESTS.resources("score"),
     params:
         spec=lambda wc: SPECS.score(wc.dataset, wc.pool, wc.extractor, int(wc.n)),
     script:

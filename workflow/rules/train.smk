@@ -15,11 +15,9 @@ rule train:
         f"{layout.BENCHMARKS}/train/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}.tsv"
     conda:
         "../../envs/learning.yaml"
-    threads: RESOURCES["train"]["threads"]
+    threads: REQUESTS.threads("train")
     resources:
-        gpu=RESOURCES["train"]["gpu"],
-        mem_mb=RESOURCES["train"]["mem_mb"],
-        runtime=RESOURCES["train"]["runtime"],
+        **REQUESTS.resources("train"),
     params:
         spec=lambda wc: SPECS.train(job_of(wc)),
     script:

@@ -9,6 +9,7 @@ from typing import Any
 from synthmix import code
 from synthmix.files import read_json
 from synthmix.plan import ENVIRONMENT
+from synthmix.requests import gpus
 
 
 class CodeChangedError(RuntimeError):
@@ -61,4 +62,4 @@ def device(snakemake: Any) -> str:
     wanted = settings()["device"]
     if wanted != "auto":
         return str(wanted)
-    return "cuda" if snakemake.resources.get("gpu", 0) and torch.cuda.is_available() else "cpu"
+    return "cuda" if gpus(snakemake.resources) and torch.cuda.is_available() else "cpu"

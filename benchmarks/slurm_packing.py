@@ -3,8 +3,8 @@
     python benchmarks/slurm_packing.py [--runs 200] [--packed 20]
 
 Starts SLURM daemons on this machine (see tests/slurm_lab.py), trains the same runs twice from nothing through the
-profile `slurm`, and prints for each way: submissions, wall time, and the share of the CPUs' time in which no network was
-trained.
+profile `slurm`, and prints for each way: submissions, wall time, and the share of the CPUs' time in which no network
+was trained.
 """
 
 import argparse

@@ -19,7 +19,7 @@ test: $(VENV)/installed-dev
 
 # Against real SLURM daemons, started and ended by the tests: apt-get install slurm-wlm munge.
 test-slurm: $(VENV)/installed-dev
-	pytest -m slurm
+	pytest -m slurm -rs
 
 test-long: $(VENV)/installed-dev
 	pytest -m long

@@ -5,7 +5,12 @@ BIN := $(VENV)/bin
 CORES ?= all
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-slurm test-long lint docs clean-environment
+# Snakemake's --profile and a study, where a target below takes them: make plan PROFILE=slurm STUDY=digits
+PROFILE ?=
+STUDY ?=
+CONFIRM ?=
+
+.PHONY: demo plan so-far fetch clean-unused test test-slurm test-long lint docs clean-environment
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -13,6 +18,22 @@ demo: $(VENV)/installed
 	@cat results/studies/digits/tables/overview.md
 	@echo
 	@echo "Report: $(CURDIR)/results/studies/digits/report.html"
+
+# What would run, why, and what it will cost.
+plan: $(VENV)/installed
+	@python workflow/commands/plan.py $(if $(PROFILE),--profile $(PROFILE)) $(STUDY)
+
+# A study from the runs that are finished, while others run.
+so-far: $(VENV)/installed
+	@python workflow/commands/so_far.py $(STUDY)
+
+# Data sets and weights, for nodes without a network.
+fetch: $(VENV)/installed
+	@python workflow/commands/fetch.py $(STUDY)
+
+# Results that no study of config.yaml asks for; with CONFIRM=yes they are deleted.
+clean-unused: $(VENV)/installed
+	@python workflow/commands/clean_unused.py $(if $(filter yes,$(CONFIRM)),--remove)
 
 test: $(VENV)/installed-dev
 	pytest -m "not long and not slurm"

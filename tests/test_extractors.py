@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import timm
 import torch
+from networks import CLIP, save_clip
 from safetensors.torch import load_file, save_file
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from synthmix import weights as weights_module
 from synthmix.extractors import classifier, clip, dinov2, inception
@@ -20,7 +20,6 @@ from synthmix.weights import MissingWeightsError
 
 MODEL = {"architecture": "feature_cnn", "width": 12}
 DINOV2 = {"kind": "dinov2", "variant": "test_vit.r160_in1k", "image_size": 160}  # timm's own network for tests
-CLIP = {"kind": "clip", "variant": "someone/tiny-clip"}
 
 
 def pictures(n=5, size=8, channels=1):
@@ -246,19 +245,7 @@ def test_dinov2_refuses_other_weights_and_unknown_names(tmp_path):
 
 @pytest.fixture
 def clip_weights(tmp_path):
-    torch.manual_seed(0)
-    configuration = CLIPVisionConfig(
-        hidden_size=16,
-        intermediate_size=32,
-        projection_dim=12,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        image_size=32,
-        patch_size=8,
-    )
-    network = CLIPVisionModelWithProjection(configuration).eval()
-    network.save_pretrained(tmp_path / "tiny-clip")
-    return tmp_path / "tiny-clip", network
+    return tmp_path / "tiny-clip", save_clip(tmp_path / "tiny-clip")
 
 
 def test_clip_uses_the_weights_given_or_found(tmp_path, clip_weights, no_network):

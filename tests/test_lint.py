@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ANSWERED = {("report", "Specify a conda environment or container for each rule.")}
+ANSWERED = {
+    ("report", "Specify a conda environment or container for each rule."),
+    ("report", "Shell command directly uses variable sys from outside of the rule"),
+    ("report", "Shell command directly uses variable workflow from outside of the rule"),
+}
 
 
 @pytest.mark.workflow

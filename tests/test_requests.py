@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from synthmix.configuration import ConfigurationError, read_studies, validate_config
+from synthmix.gpus import requested
 from synthmix.plan import Plan
-from synthmix.requests import Requests, gpus
+from synthmix.requests import Requests
 
 TINY = Path(__file__).parent / "studies/tiny.yaml"
 
@@ -91,7 +92,7 @@ def test_gpus_are_asked_for_as_configured(tmp_path: Path, way: str, wanted: dict
     with_gpu, without = (asked(found, "train", **job) for job in (CNN, VIT))
     assert {name: value for name, value in with_gpu.items() if name in names} == wanted
     assert {name: value for name, value in without.items() if name in names and value} == {}
-    assert (gpus(with_gpu), gpus(without)) == (2, 0)
+    assert (requested(with_gpu), requested(without)) == (2, 0)
 
 
 def test_a_job_is_scaled_by_the_studies_that_know_it(tmp_path: Path) -> None:

@@ -109,12 +109,30 @@ class Workspace:
         assert status == 0, f"{output}\n{self.logs()}"
         return output
 
+    def command(self, name: str, *arguments: str, status: int = 0, **environment: str) -> str:
+        """Run a script of workflow/commands, which must end with a status; returns what it prints."""
+        inherited = {name: value for name, value in os.environ.items() if name != ENVIRONMENT}
+        done = subprocess.run(
+            [sys.executable, f"workflow/commands/{name}.py", *arguments],
+            cwd=self.root,
+            env=inherited | environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == status, f"{done.stdout}\n{done.stderr}"
+        return done.stdout
+
     def failing(self, *arguments: str) -> str:
         """Run Snakemake to its end, which must be an error; returns the logs of its jobs."""
         for log in self.root.glob("logs/**/*.log"):
             log.unlink()
         assert self.start("--cores", "2", *arguments).wait() != 0, self.read("snakemake.log")
         return self.logs()
+
+    def results(self) -> dict[str, tuple[int, int]]:
+        """Every file under results/ with its inode and time of modification."""
+        files = [path for path in (self / "results").rglob("*") if path.is_file()]
+        return {path.relative_to(self.root).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
     def logs(self) -> str:
         return "\n".join(path.read_text() for path in sorted(self.root.glob("logs/**/*.log")))

@@ -1,5 +1,5 @@
 # The plan: every run, job, shard and target is known once this file has been read.
-from synthmix import layout
+from synthmix import estimates, graph, layout
 from synthmix.configuration import ConfigurationError
 from synthmix.plan import Job, Plan
 from synthmix.products import Products
@@ -13,6 +13,21 @@ except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
 SPECS, PRODUCTS, REQUESTS = Specs(PLAN), Products(PLAN), Requests(PLAN)
+graph.remember(workflow, PLAN)
+
+
+onstart:
+    # --jobs is a number of cores where everything runs here
+    slots = None if workflow.local_exec else workflow.nodes
+    try:
+        estimates.check_budget(graph.planned(), PLAN.config["budget"], slots, os.cpu_count())
+    except estimates.OverBudgetError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def kept(kind, path):
+    """A path whose file stays on the disk, or one that is deleted once it has been used, as the configuration says."""
+    return path if PLAN.config["keep"][kind] else temp(path)
 
 
 def job_of(wildcards):

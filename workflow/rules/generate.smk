@@ -49,7 +49,7 @@ rule generate:
         unpack(lambda wc: PRODUCTS.generator_files(wc.dataset, wc.pool, wc.group)),
         meta=f"{layout.DATA}/meta.json",
     output:
-        shard=f"{layout.POOL}/{{group}}/shard-{{shard}}.parquet",
+        shard=kept("pools", f"{layout.POOL}/{{group}}/shard-{{shard}}.parquet"),
     log:
         "logs/generate/{dataset}/{pool}/{group}/{shard}.log",
     benchmark:

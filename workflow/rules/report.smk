@@ -95,7 +95,8 @@ rule report:
         html=f"{layout.STUDY}/report.html",
     log:
         "logs/report/{study}.log",
-    # Paths stand outside params: a folder that was moved, or another environment, is no reason to make it again.
+    # Paths stand outside params (snakemake --lint asks for them there): a folder that was moved, or another
+    # environment, is no reason to make it again.
     shell:
         "{sys.executable:q} -m snakemake {input:q} --snakefile {workflow.main_snakefile:q} --nolock --cores 1 "
         "--report {output.html:q}.part.html > {log:q} 2>&1 && mv {output.html:q}.part.html {output.html:q}"

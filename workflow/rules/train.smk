@@ -6,7 +6,7 @@ rule train:
         meta=f"{layout.DATA}/meta.json",
         shards=lambda wc: PLAN.job_shards(job_of(wc)),
     output:
-        model=f"{layout.JOB}/model.safetensors",
+        model=kept("weights", f"{layout.JOB}/model.safetensors"),
         history=f"{layout.JOB}/history.csv",
         facts=f"{layout.JOB}/training.json",
     log:

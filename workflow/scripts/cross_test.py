@@ -17,3 +17,4 @@ for training_set, seed, _ in runs.each(spec["keys"]):
     kept = {name: metrics[name] for name in ("accuracy", "balanced_accuracy", "per_class_accuracy", "confusion")}
     rows.append({"training_set": training_set, "seed": seed, "pool": spec["pool"], "images": len(pool.labels), **kept})
 write_json(snakemake.output.metrics, {"spec": spec, "runs": rows})
+job.finish(snakemake)

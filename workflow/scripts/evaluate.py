@@ -6,10 +6,15 @@ from synthmix.files import read_json
 spec = job.start(snakemake)
 device = job.device(snakemake)
 build = job.module(spec["entries"][1]).build
-test, meta, facts = data.read(snakemake.input.test), read_json(snakemake.input.meta), read_json(snakemake.input.facts)
+test, meta, facts = (
+    data.read(job.local(snakemake.input.test)),
+    read_json(snakemake.input.meta),
+    read_json(snakemake.input.facts),
+)
 models = runs.read_models(snakemake.input.model)
 results = {}
 for training_set, seed, key in runs.each(spec["keys"]):
     network = evaluating.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
-    results[training_set, seed] = evaluating.test_once(network, test, f"{key}-{spec['code']}", meta["name"], device)
+    results[training_set, seed] = evaluating.test_once(network, test, key, spec["code"], meta["name"], device)
 evaluating.write_results(results, test, spec, facts, meta, device, snakemake.output)
+job.finish(snakemake)

@@ -6,3 +6,4 @@ from synthmix.rendering import write_frame
 
 spec = job.start(snakemake)
 write_frame(snakemake.output.csv, collect(snakemake.input.metrics, spec["runs"]))
+job.finish(snakemake)

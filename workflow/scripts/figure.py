@@ -7,3 +7,4 @@ from synthmix.rendering import save_figure
 spec = job.start(snakemake)
 view = {**spec["view"], **spec["view"].get("style", {}), "order": spec["order"]}
 save_figure(job.module(spec["entries"][1]).draw(view, Artefacts.of(snakemake.input)), list(snakemake.output))
+job.finish(snakemake)

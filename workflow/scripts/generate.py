@@ -16,3 +16,4 @@ for seed, key in keys.items():
     with entry.locked():
         parts.append(generators.draw_shard(source, spec, classes, None if seed is None else int(seed), entry))
 generators.publish_shard(parts, snakemake.output.shard, classes)
+job.finish(snakemake)

@@ -15,8 +15,8 @@ extractor = build(spec["extractor"], Path(weights) if weights else None, Path(se
 result = score_pool(
     pools.read(snakemake.input.shards),
     spec["n"],
-    data.read(snakemake.input.train),
-    data.read(snakemake.input.val),
+    data.read(job.local(snakemake.input.train)),
+    data.read(job.local(snakemake.input.val)),
     extractor,
     spec["extractor"],
     spec["extractor_name"],
@@ -24,3 +24,4 @@ result = score_pool(
 )
 names = {name: spec[name] for name in ("dataset", "pool", "n")}
 write_json(snakemake.output.score, {"spec": spec, **names, **result})
+job.finish(snakemake)

@@ -8,3 +8,4 @@ spec = job.start(snakemake)
 view = {**spec["view"], "order": spec["order"], "published": spec.get("published", [])}
 table = job.module(spec["entries"][1]).build(view, Artefacts.of(snakemake.input))
 write_table(table, list(snakemake.output), view.get("caption") or spec["name"])
+job.finish(snakemake)

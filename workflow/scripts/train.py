@@ -9,7 +9,11 @@ from synthmix.training import Data, Interruption, fit
 spec = job.start(snakemake)
 device = job.device(snakemake)
 build = job.module(spec["entries"][1]).build
-train, val, meta = data.read(snakemake.input.train), data.read(snakemake.input.val), read_json(snakemake.input.meta)
+train, val, meta = (
+    data.read(job.local(snakemake.input.train)),
+    data.read(job.local(snakemake.input.val)),
+    read_json(snakemake.input.meta),
+)
 pools = runs.read_pools(snakemake.input.get("shards", []))
 stop = Interruption(job.settings()["checkpoint_seconds"])
 states = {}
@@ -23,3 +27,4 @@ for training_set, seed, key in runs.each(spec["keys"]):
     facts = states[training_set, seed]["facts"]
     print(f"{training_set} seed {seed}: {facts['steps']} steps, {facts['images_per_second']} images/s", flush=True)
 runs.write(states, spec, device, snakemake.output)
+job.finish(snakemake)

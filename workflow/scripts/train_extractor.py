@@ -13,7 +13,11 @@ from synthmix.training import Data, Interruption, fit, tensors
 spec = job.start(snakemake)
 device = job.device(snakemake)
 definition = spec["extractor"]
-train, val, meta = data.read(snakemake.input.train), data.read(snakemake.input.val), read_json(snakemake.input.meta)
+train, val, meta = (
+    data.read(job.local(snakemake.input.train)),
+    data.read(job.local(snakemake.input.val)),
+    read_json(snakemake.input.meta),
+)
 half, _ = split_halves(train.labels, definition["seed"])
 images, labels = train.images[half], train.labels[half]
 seen = Data(TrainingSet(images, labels, len(labels), None), val.images, val.labels, len(meta["classes"]))
@@ -30,3 +34,4 @@ parameters = tensors(state["model"])
 network.load_state_dict({name: parameters[f"network.{name}"] for name in network.state_dict()})
 classifier.save(snakemake.output.weights, network, {"model": definition["model"], **shape})
 write_json(snakemake.output.facts, {"spec": spec, "history": state["history"], **state["facts"]})
+job.finish(snakemake)

@@ -10,7 +10,7 @@ from synthmix.training import Interruption
 spec = job.start(snakemake)
 device = job.device(snakemake)
 definition = spec["generator"]
-train, meta = data.read(snakemake.input.train), read_json(snakemake.input.meta)
+train, meta = data.read(job.local(snakemake.input.train)), read_json(snakemake.input.meta)
 stop = Interruption(job.settings()["checkpoint_seconds"])
 real = definition.get("train_on", {}).get("real", "all")
 trained = {}
@@ -29,3 +29,4 @@ for seed, key in spec.get("keys", {None: digest(snakemake.params.spec)}).items()
             device,
         )
 generators.write(trained, definition, meta, snakemake.output)
+job.finish(snakemake)

@@ -17,8 +17,8 @@ from synthmix import engine, files
 from synthmix.data import Split
 from synthmix.pools import Pool
 from synthmix.runs import Key, hardware
-from synthmix.spec import digest
 from synthmix.store import Entry
+from synthmix.units import tested
 
 LEDGER = Path("results/test_ledger.csv")
 
@@ -83,18 +83,18 @@ def probabilities(network: nn.Module, images: np.ndarray, device: str) -> np.nda
     return engine.logits(network, engine.to_device(images, device)).double().softmax(1).cpu().numpy()
 
 
-def test_once(network: nn.Module, test: Split, key: str, dataset: str, device: str) -> np.ndarray:
-    """Probabilities on the test split, float64 (N, K): computed once for a key, then taken from the store.
+def test_once(network: nn.Module, test: Split, key: str, code: str, dataset: str, device: str) -> np.ndarray:
+    """Probabilities on the test split, float64 (N, K): computed once for a run (its key) and code, then in the store.
 
     Each computation leaves a line in the ledger, so that how often a trained network has met the test split is on
     record.
     """
-    entry = Entry(digest({"tested": key}))
+    entry = Entry(tested(key, code))
     with entry.locked():
         state = entry.load()
         if state is None:
-            state = {"probabilities": probabilities(network, test.images, device)}
-            _note(key, dataset, len(test.labels))
+            state = {"done": True, "probabilities": probabilities(network, test.images, device)}
+            _note(f"{key}-{code}", dataset, len(test.labels))
             entry.save(state)
     result: np.ndarray = state["probabilities"]
     return result

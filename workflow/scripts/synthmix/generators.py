@@ -10,7 +10,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DModel
 
 from synthmix import diffusion, files, pools
-from synthmix.store import Entry
+from synthmix.store import SHARD, Entry
 
 
 def write(trained: Mapping[Any, dict[str, Any]], generator: dict[str, Any], meta: dict[str, Any], output: Any) -> None:
@@ -62,7 +62,7 @@ class Source:
 
 def draw_shard(source: Source, spec: dict[str, Any], classes: Sequence[str], seed: int | None, entry: Entry) -> Path:
     """Draw one generator's images of a shard into the store, or find them there; returns the file in the store."""
-    path = entry.folder / "shard.parquet"
+    path = entry.folder / SHARD
     if path.exists():
         try:
             pools.read([path])

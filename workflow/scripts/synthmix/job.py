@@ -1,15 +1,24 @@
-"""What every script does first: read its spec, compare its code with the planned code, choose device and threads."""
+"""What every script does first and last: read its spec, compare its code with the planned code, choose device and
+threads; leave a record of what it made.
+"""
 
 import importlib
 import json
 import os
+import shutil
 import sys
+from pathlib import Path
 from typing import Any
 
-from synthmix import code
-from synthmix.files import read_json
+from synthmix import code, files, gpus, records
 from synthmix.plan import ENVIRONMENT
-from synthmix.requests import gpus
+from synthmix.records import Record
+from synthmix.spec import digest
+from synthmix.store import Entry
+from synthmix.units import units
+
+_missing: list[str] | None = None  # what of this job the store did not have when it began
+_hardware: str | None = None  # what its networks run on
 
 
 class CodeChangedError(RuntimeError):
@@ -37,7 +46,23 @@ def start(snakemake: Any) -> dict[str, Any]:
             f"{spec['entries'][0]}, or something that it uses, was edited after this run of snakemake was planned: "
             "start snakemake again"
         )
+    global _missing
+    wanted = units(spec)
+    _missing = None if wanted is None else [each for each in wanted if not Entry.finished(each)]
     return spec
+
+
+def finish(snakemake: Any) -> None:
+    """End a job whose outputs are whole: record what made them; empty its part of the store where none is kept."""
+    spec: dict[str, Any] = json.loads(snakemake.params.spec)
+    entries = [Entry.folder_of(each) for each in units(spec) or []]
+    paths = [*map(Path, snakemake.output), *(path for folder in entries for path in folder.glob("*"))]
+    size = sum(path.stat().st_size for path in paths if path.exists())
+    made = 1 if _missing is None else len(_missing)
+    records.write(snakemake.log[0], Record(spec, made, _hardware, size))
+    if not settings()["keep"]["resume"]:
+        for folder in entries:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def module(entry: str) -> Any:
@@ -47,19 +72,43 @@ def module(entry: str) -> Any:
 
 def settings() -> dict[str, Any]:
     """The configuration of this call of Snakemake, for what changes no result: device, folders, how often to save."""
-    config: dict[str, Any] = read_json(os.environ[ENVIRONMENT])["config"]
+    config: dict[str, Any] = files.read_json(os.environ[ENVIRONMENT])["config"]
     return config
+
+
+def local(path: str) -> str:
+    """A copy of an input on the node's own disk, where `scratch` of config.yaml names one; else the input itself."""
+    scratch = os.path.expandvars(settings().get("scratch") or "")
+    if not scratch:
+        return path
+    if "$" in scratch:
+        print(f"scratch: {scratch} is not set here: {path} is read where it lies", flush=True)
+        return path
+    status = Path(path).stat()
+    key = digest([str(Path(path).absolute()), status.st_size, status.st_mtime_ns])
+    copy = Path(scratch) / "synthmix" / key / Path(path).name
+    if not copy.exists():
+        with files.atomic(copy) as temporary:
+            shutil.copyfile(path, temporary)
+    return str(copy)
 
 
 def device(snakemake: Any) -> str:
     """The device of this job: the configured one; "auto" is CUDA where the job has a GPU and finds one.
 
-    Also gives PyTorch the job's number of threads: results on the CPU depend on it.
+    Where a machine has several GPUs, the job gets its own. Also gives PyTorch the job's number of threads: results on
+    the CPU depend on it.
     """
     import torch
 
+    from synthmix.runs import hardware
+
     torch.set_num_threads(snakemake.threads)
-    wanted = settings()["device"]
-    if wanted != "auto":
-        return str(wanted)
-    return "cuda" if gpus(snakemake.resources) and torch.cuda.is_available() else "cpu"
+    chosen, wanted = str(settings()["device"]), gpus.requested(snakemake.resources)
+    if chosen != "cpu" and wanted:
+        gpus.assign(wanted, settings()["jobs_per_gpu"])
+    if chosen == "auto":
+        chosen = "cuda" if wanted and torch.cuda.is_available() else "cpu"
+    global _hardware
+    _hardware = hardware(chosen)
+    return chosen

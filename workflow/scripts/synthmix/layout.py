@@ -27,6 +27,11 @@ def benchmark(stage: str, path: str) -> str:
     return f"{BENCHMARKS}/{stage}/{path.split('/', 2)[2]}.tsv"
 
 
+def log(stage: str, path: str) -> str:
+    """Log of the job of a stage that writes results/{kind}/{rest of path}: logs/{stage}/{rest}.log."""
+    return f"logs/{stage}/{path.split('/', 2)[2]}.log"
+
+
 def shard(dataset: str, pool: str, group: str, index: int) -> str:
     """Path of one shard of a pool."""
     return f"{POOL.format(dataset=dataset, pool=pool)}/{group}/shard-{index:04d}.parquet"

@@ -1,5 +1,6 @@
 """Tables as CSV, Markdown, LaTeX and HTML; figures as SVG and PNG. The same content gives the same bytes."""
 
+import hashlib
 import html
 import re
 from collections.abc import Sequence
@@ -110,13 +111,28 @@ def _escape(text: str) -> str:
 
 def page(table: Table, title: str) -> str:
     """The table as a small HTML page that needs no other file."""
+    return document(title, f"<h1>{html.escape(title)}</h1>\n{block(table)}")
+
+
+def block(table: Table) -> str:
+    """The table and its notes as a part of an HTML page."""
+    numbers = numeric_columns(table.frame)
     body = table.frame.astype(str).to_html(index=False, escape=True, border=0)
-    numbers = [position for position, number in enumerate(numeric_columns(table.frame), 1) if number]
-    right = ", ".join(f"td:nth-child({n}), th:nth-child({n})" for n in numbers)
-    style = _STYLE + (f"{right} {{ text-align: right; }}\n" if right else "")
+    right = ", ".join(f"#{_name(body)} :is(td, th):nth-child({n})" for n, number in enumerate(numbers, 1) if number)
+    style = f"<style>{right} {{ text-align: right; }}</style>\n" if right else ""
     notes = "".join(f"<li>{html.escape(note)}</li>\n" for note in table.notes)
+    return f'{style}<div class="scroll" id="{_name(body)}">\n{body}\n</div>\n' + (
+        f"<ul>\n{notes}</ul>\n" if notes else ""
+    )
+
+
+def _name(body: str) -> str:
+    return f"table-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
+
+
+def document(title: str, body: str) -> str:
+    """An HTML page with the looks of all pages, that needs no other file."""
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{style}</style>\n</head>\n<body>\n<h1>{html.escape(title)}</h1>\n"
-        f'<div class="scroll">\n{body}\n</div>\n' + (f"<ul>\n{notes}</ul>\n" if notes else "") + "</body>\n</html>\n"
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )

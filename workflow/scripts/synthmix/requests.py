@@ -67,8 +67,3 @@ def _applies(entry: Definition, stage: str, names: Mapping[str, str]) -> bool:
     if "stage" in entry and stage not in listed(entry["stage"]):
         return False
     return all(names.get(name) in listed(entry[name]) for name in NAMES if name in entry)
-
-
-def gpus(resources: Mapping[str, Any]) -> int:
-    """Number of GPUs in the resources of a job, whichever way they are asked for."""
-    return int(resources.get("gpu") or str(resources.get("gres") or "0").rpartition(":")[2])

@@ -14,6 +14,8 @@ from synthmix import layout
 from synthmix.plan import Definition, Job, Plan
 from synthmix.spec import canonical, digest
 
+NETWORK = ("kind", "channels", "layers_per_block", "attention")  # of a generator: what drawing an image takes
+
 
 class Specs:
     """Specs of the jobs of one plan, made on demand."""
@@ -68,6 +70,7 @@ class Specs:
         return self._spec(
             "generate.py",
             sampling=_without(definition, "generator", "per_class"),
+            network={key: self.of["generators"][name].get(key) for key in NETWORK},
             shard=index,
             seeds=seeds,
             keys=keys,

@@ -17,18 +17,35 @@ import numpy as np
 from synthmix import files
 
 FOLDER = Path("results/.resume")
+STATE, SHARD = "state.safetensors", "shard.parquet"
 
 
 class Entry:
     """One entry of the store: a state (arrays and a JSON tree) that is replaced as a whole."""
 
     def __init__(self, digest: str, folder: Path = FOLDER) -> None:
-        self.folder = folder / digest[:2] / digest
+        self.folder = self.folder_of(digest, folder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def state(self) -> Path:
-        return self.folder / "state.safetensors"
+        return self.folder / STATE
+
+    @staticmethod
+    def folder_of(digest: str, folder: Path = FOLDER) -> Path:
+        """Where an entry is, whether it exists or not."""
+        return folder / digest[:2] / digest
+
+    @classmethod
+    def finished(cls, digest: str, folder: Path = FOLDER) -> bool:
+        """Whether an entry holds a result; only the head of its file is read."""
+        here = cls.folder_of(digest, folder)
+        if (here / SHARD).exists():
+            return True
+        try:
+            return files.read_metadata(here / STATE).get("done") == "true"
+        except (FileNotFoundError, files.DamagedFileError):
+            return False
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -41,12 +58,13 @@ class Entry:
                     raise
             yield
 
-    def save(self, tree: Any) -> None:
-        """Replace the state by `tree`: dicts and lists of numpy arrays and JSON values."""
+    def save(self, tree: dict[str, Any]) -> None:
+        """Replace the state by `tree`: dicts and lists of numpy arrays and JSON values; `done` marks a result."""
         arrays: dict[str, np.ndarray] = {}
         outline = json.dumps(_flatten(tree, arrays)).encode()
         # An array like the others, so that the file's checksum covers it.
-        files.write_arrays(self.state, {**arrays, "outline": np.frombuffer(outline, dtype=np.uint8)})
+        contents = {**arrays, "outline": np.frombuffer(outline, dtype=np.uint8)}
+        files.write_arrays(self.state, contents, {"done": "true"} if tree.get("done") else None)
 
     def load(self) -> Any | None:
         """The state, or None where there is none; a damaged one is removed, since it can be made again."""

@@ -1,5 +1,6 @@
 """Where the weights of a published network are found, and what to say when they are not."""
 
+import contextlib
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download, hf_hub_url
@@ -26,7 +27,7 @@ def hub_file(repository: str, file_name: str, weights: Path | None, folder: Path
     """A file of a Hugging Face hub repository, as a local path.
 
     Looked for at `weights` (a file, or a folder that holds it) if given; else in `folder`/{repository's last name},
-    then in the hub's own cache, then on the hub unless `offline`. Raises MissingWeightsError.
+    then in the hub's own cache, then downloaded into `folder` unless `offline`. Raises MissingWeightsError.
     """
     source = hf_hub_url(repository, file_name)
     if weights is not None:
@@ -34,8 +35,12 @@ def hub_file(repository: str, file_name: str, weights: Path | None, folder: Path
     local = folder / repository.rsplit("/", 1)[-1] / file_name
     if local.is_file():
         return local
+    with contextlib.suppress(OSError):  # not in the cache
+        return Path(hf_hub_download(repository, file_name, local_files_only=True))
+    if offline:
+        raise MissingWeightsError(repository, source, local, "offline: true")
     try:
-        return Path(hf_hub_download(repository, file_name, local_files_only=offline))
+        return Path(hf_hub_download(repository, file_name, local_dir=local.parent))
     except (OSError, ValueError, HfHubHTTPError) as error:
-        reason = "offline: true" if offline else f"the download failed, {type(error).__name__}"
+        reason = f"the download failed, {type(error).__name__}"
         raise MissingWeightsError(repository, source, local, reason) from error

@@ -37,8 +37,7 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
     from transformers.image_utils import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
     variant = spec["variant"]
-    path = hub_file(variant, "model.safetensors", weights, folder, offline)
-    configuration = hub_file(variant, "config.json", None if weights is None else path.parent, folder, offline)
+    path, configuration = locate(spec, weights, folder, offline)
     try:
         network, report = CLIPVisionModelWithProjection.from_pretrained(
             configuration.parent, local_files_only=True, use_safetensors=True, output_loading_info=True
@@ -50,3 +49,10 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
     network = network.float()
     wrapped = ClipNetwork(network, SquareInput(network.config.image_size, OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
     return FeatureExtractor(KIND, wrapped, network.config.projection_dim, sha256(path), {"variant": variant})
+
+
+def locate(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: bool) -> list[Path]:
+    """The weights and the configuration, downloaded where they are not there. Raises MissingWeightsError."""
+    path = hub_file(spec["variant"], "model.safetensors", weights, folder, offline)
+    beside = None if weights is None else path.parent
+    return [path, hub_file(spec["variant"], "config.json", beside, folder, offline)]

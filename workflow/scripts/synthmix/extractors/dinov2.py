@@ -37,10 +37,7 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
 
     variant = spec["variant"]
     size = int(spec["image_size"])
-    configuration = timm.get_pretrained_cfg(variant) if timm.is_model(variant.split(".")[0]) else None
-    if configuration is None or not configuration.hf_hub_id:
-        raise ValueError(f"extractor variant {variant!r} is not a pretrained timm network: see timm.list_pretrained()")
-    path = hub_file(configuration.hf_hub_id, "model.safetensors", weights, folder, offline)
+    (path,) = locate(spec, weights, folder, offline)
     try:
         # With its own head, since timm loads loosely where the head differs, leaving what the file lacks at random.
         network = timm.create_model(variant, pretrained=True, pretrained_cfg_overlay={"file": str(path)}, img_size=size)
@@ -51,3 +48,14 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
     wrapped = TransformerNetwork(network, preprocess)
     settings = {"variant": variant, "image_size": size}
     return FeatureExtractor(KIND, wrapped, network.num_features, sha256(path), settings)
+
+
+def locate(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: bool) -> list[Path]:
+    """The file of weights, downloaded where it is not there. Raises as `build` does."""
+    import timm
+
+    variant = spec["variant"]
+    configuration = timm.get_pretrained_cfg(variant) if timm.is_model(variant.split(".")[0]) else None
+    if configuration is None or not configuration.hf_hub_id:
+        raise ValueError(f"extractor variant {variant!r} is not a pretrained timm network: see timm.list_pretrained()")
+    return [hub_file(configuration.hf_hub_id, "model.safetensors", weights, folder, offline)]

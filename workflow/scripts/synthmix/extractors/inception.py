@@ -44,7 +44,7 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
     They are read from `weights` (a file or its folder) if given, else from `folder`, where they are downloaded to
     unless `offline`. Raises MissingWeightsError; ValueError where the file holds other weights.
     """
-    path = _locate(weights, folder, offline)
+    (path,) = locate(spec, weights, folder, offline)
     try:
         network = InceptionNetwork(path)
     except (RuntimeError, pickle.UnpicklingError, EOFError, AttributeError) as error:
@@ -52,12 +52,13 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
     return PosteriorExtractor(KIND, network, 2048, sha256(path), {"network": NAME})
 
 
-def _locate(weights: Path | None, folder: Path, offline: bool) -> Path:
+def locate(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: bool) -> list[Path]:
+    """The file of weights, downloaded where it is not there. Raises MissingWeightsError."""
     if weights is not None:
-        return given_file(weights, FILE_NAME, NAME, URL_INCEPTION_V3)
+        return [given_file(weights, FILE_NAME, NAME, URL_INCEPTION_V3)]
     path = folder / FILE_NAME
     if path.is_file():
-        return path
+        return [path]
     if offline:
         raise MissingWeightsError(NAME, URL_INCEPTION_V3, path, "offline: true")
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,4 +67,4 @@ def _locate(weights: Path | None, folder: Path, offline: bool) -> Path:
         torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), digest and digest[1], progress=False)
     except (OSError, RuntimeError) as error:
         raise MissingWeightsError(NAME, URL_INCEPTION_V3, path, f"the download failed, {error}") from error
-    return path
+    return [path]

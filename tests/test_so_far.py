@@ -1,0 +1,51 @@
+"""`make so-far`: a page from the runs that are finished, while others are missing or running."""
+
+import csv
+
+import pytest
+from workspace import LOOP, RUNS, STUDY, Workspace, running, wait_until
+
+pytestmark = pytest.mark.workflow
+
+FOLDER = "results/studies/tiny/so-far"
+
+
+def test_nothing_is_finished(sources: Workspace) -> None:
+    assert sources.command("so_far", "tiny").strip() == f"{FOLDER}/index.html"
+    page = sources.read(f"{FOLDER}/index.html")
+    assert page.count("not yet") >= 5
+    assert "0 of 2" in page
+
+
+def test_finished_runs_are_shown_while_others_run(workspace: Workspace) -> None:
+    assert LOOP in workspace.read("workflow/scripts/synthmix/training.py")
+    workspace.replace(STUDY, "batch_size: 16, epochs: 2,", "batch_size: 16, epochs: 3,")
+    workspace.slow_down("training.py", 1)
+    with running(workspace, f"{RUNS}/main/vit/block/seeds0-2/metrics.json") as snakemake:
+        wait_until(workspace.working, snakemake)
+        workspace.command("so_far", "tiny")
+        assert snakemake.poll() is None
+    page = workspace.read(f"{FOLDER}/index.html")
+    assert page.startswith("<!DOCTYPE html>")
+    # the code of training has changed, too: nothing of what is there is what the study now asks for
+    assert "2 of 2" not in page
+
+
+def test_stale_runs_are_missing_and_others_equal_the_studys_own(workspace: Workspace) -> None:
+    workspace.replace(STUDY, "batch_size: 16, epochs: 2,", "batch_size: 16, epochs: 3,")
+    before = {name: at for name, at in workspace.results().items() if "so-far" not in name}
+    workspace.command("so_far", "tiny")
+    assert {name: at for name, at in workspace.results().items() if "so-far" not in name} == before
+    with (workspace / f"{FOLDER}/experiments.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with (workspace / "results/studies/tiny/experiments.csv").open() as file:
+        final = [row for row in csv.DictReader(file) if row["recipe"] == "single"]
+    assert rows == final
+    page = workspace.read(f"{FOLDER}/index.html")
+    assert page.count("2 of 2") == 2
+    assert page.count("0 of 2") == 3
+    assert page.count("<svg") == 2, "both figures can be drawn"
+
+
+def test_an_unknown_study_is_named(built: Workspace) -> None:
+    assert "studies/tinny.yaml" in built.command("so_far", "tinny", status=1)

@@ -1,0 +1,35 @@
+"""A study while its jobs run: its page from the runs that are finished, missing ones marked.
+
+python workflow/commands/so_far.py [study ...]     (make so-far STUDY=digits)
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "workflow/scripts"))
+
+from synthmix.configuration import ConfigurationError  # noqa: E402 (the library is not installed)
+from synthmix.plan import Plan  # noqa: E402
+from synthmix.so_far import build  # noqa: E402
+
+
+def main() -> int:
+    try:
+        plan = Plan.read(yaml.safe_load((ROOT / "config.yaml").read_text()) or {}, ROOT, sys.argv[1:])
+    except ConfigurationError as error:
+        print(error)
+        return 1
+    unknown = set(sys.argv[1:]) - set(plan.studies)
+    if unknown:
+        print(f"studies/{min(unknown)}.yaml: no such file")
+        return 1
+    for study in sys.argv[1:] or plan.studies:
+        print(build(plan, study))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""A study while its jobs run: finished runs in the tables and figures, missing ones marked."""
+
+import html
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from synthmix import job, layout, records, statistics
+from synthmix.artefacts import Artefacts
+from synthmix.comparisons import COLUMNS, compare
+from synthmix.experiments import ARM, collect
+from synthmix.files import write_text
+from synthmix.formatting import bracket, joined, percent
+from synthmix.plan import Job, Plan, listed
+from synthmix.products import Products
+from synthmix.rendering import Table, block, document, save_figure, write_frame
+from synthmix.specs import Specs
+
+NOT_YET = "not yet"
+
+
+def finished_jobs(plan: Plan, study: str) -> list[Job]:
+    """The jobs of a study whose tests are done, and done as the study now wants them."""
+    specs = Specs(plan)
+    jobs = []
+    for each in plan.study_jobs(study):
+        folder = layout.job_folder(each)
+        record = records.read(layout.log("evaluate", folder))
+        whole = all(Path(folder, name).exists() for name in ("metrics.json", "predictions.parquet"))
+        if whole and record and record.spec == json.loads(specs.evaluate(each)):
+            jobs.append(each)
+    return jobs
+
+
+def progress(plan: Plan, study: str, experiments: pd.DataFrame) -> Table:
+    """One row per arm of the study: seeds finished of those wanted, and the accuracy over them."""
+    wanted: dict[tuple[str, ...], set[int]] = {}
+    for run in plan.runs[study]:
+        arm = (run.job.dataset, run.job.model, run.job.recipe, run.training_set)
+        wanted.setdefault(arm, set()).add(run.seed)
+    rows, cells = [], []
+    for key, seeds in wanted.items():
+        names = dict(zip(ARM, key, strict=True))
+        found = experiments[(experiments[ARM] == pd.Series(names)).all(axis=1)] if len(experiments) else experiments
+        row = {**names, "finished": len(found), "wanted": len(seeds)}
+        accuracy = NOT_YET
+        if len(found):
+            interval = statistics.t_interval(found["accuracy"])
+            row |= {"accuracy": interval.mean, "accuracy_low": interval.low, "accuracy_high": interval.high}
+            accuracy = joined(percent(interval.mean), bracket(interval.low, interval.high))
+        rows.append(row)
+        shown = {key.replace("_", " ").capitalize(): value for key, value in names.items()}
+        cells.append({**shown, "Seeds": f"{len(found)} of {len(seeds)}", "Accuracy, %": accuracy})
+    notes = ["Accuracy: mean over the seeds finished so far, with its 95 % t interval; not the study's result."]
+    return Table(pd.DataFrame(rows), pd.DataFrame(cells), notes)
+
+
+def build(plan: Plan, study: str) -> Path:
+    """Write results/studies/{study}/so-far/ from what is finished; returns its page."""
+    definition, products = plan.studies[study], Products(plan)
+    folder = Path(layout.STUDY.format(study=study), "so-far")
+    jobs = finished_jobs(plan, study)
+    asked: dict[str, dict[str, list[int]]] = {layout.job_folder(each): {} for each in jobs}
+    for run in plan.runs[study]:
+        if run.job in jobs:
+            asked[layout.job_folder(run.job)].setdefault(run.training_set, []).append(run.seed)
+    experiments = collect([f"{each}/metrics.json" for each in asked], asked) if jobs else pd.DataFrame()
+    write_frame(folder / "experiments.csv", experiments)
+    title = f"{definition['title']} (so far)"
+    parts = [f"<h1>{html.escape(title)}</h1>", block(progress(plan, study, experiments))]
+    if jobs:
+        paths = [f"{each}/predictions.parquet" for each in asked]
+        primary = definition.get("primary")
+        try:
+            compared = compare(experiments, paths, definition["comparisons"], primary)
+        except ValueError:  # an arm of the primary comparison is not there yet
+            compared = compare(experiments, paths, definition["comparisons"], None)
+        write_frame(folder / "comparisons.csv", compared.reindex(columns=COLUMNS))
+        parts += _views(plan, products, study, folder, experiments)
+    page = folder / "index.html"
+    write_text(page, document(title, "\n".join(parts)))
+    return page
+
+
+def _views(plan: Plan, products: Products, study: str, folder: Path, experiments: pd.DataFrame) -> Iterator[str]:
+    """The study's tables and figures as HTML, of what is there; a line for one that nothing is there for."""
+    order = {axis: list(dict.fromkeys(experiments[axis])) for axis in ARM}
+    definition = plan.studies[study]
+    views = [(kind, name, view) for kind in ("tables", "figures") for name, view in definition[kind].items()]
+    for stage, name, view in views:
+        yield f"<h2>{html.escape(view.get('caption') or name)}</h2>"
+        left_out = [each for each in listed(view.get("training_set")) if each not in order["training_set"]]
+        if left_out:
+            yield f"<p>{NOT_YET}: {html.escape(', '.join(left_out))}</p>"
+        try:
+            yield _view(stage, _reduced(view, order), products.view_files(stage, study, name), folder, order)
+        except (ValueError, KeyError, IndexError) as error:
+            yield f"<p>{NOT_YET} ({html.escape(str(error))})</p>"
+
+
+def _reduced(view: dict[str, Any], order: dict[str, list[str]]) -> dict[str, Any]:
+    """A table's or figure's definition without the names of which no run is finished."""
+    keys = {"training_set": "training_set", "ladder": "training_set", "beside": "training_set"}
+    kept = {}
+    for key, axis in {**keys, "dataset": "dataset", "model": "model", "recipe": "recipe"}.items():
+        if isinstance(view.get(key), list):
+            kept[key] = [name for name in view[key] if name in order[axis]]
+            if view[key] and not kept[key]:
+                raise ValueError(f"no run of {', '.join(view[key])} is finished")
+    return {**view, **kept}
+
+
+def _view(stage: str, view: dict[str, Any], inputs: dict[str, Any], folder: Path, order: dict[str, list[str]]) -> str:
+    there = {
+        kind: [path for path in listed(paths) if Path(path).exists()]
+        for kind, paths in inputs.items()
+        if kind not in ("experiments", "comparisons")
+    }
+    artefacts = replace(
+        Artefacts.of(there), experiments=folder / "experiments.csv", comparisons=folder / "comparisons.csv"
+    )
+    module = job.module(f"synthmix/{stage}/{view['kind']}.py")
+    if stage == "tables":
+        return block(module.build({**view, "order": order, "published": []}, artefacts))
+    figure = module.draw({**view, **view.get("style", {}), "order": order}, artefacts)
+    path = folder / f"{view['kind']}.svg"
+    save_figure(figure, [path])
+    image = path.read_text(encoding="utf-8")
+    path.unlink()
+    return f"<div>{image[image.index('<svg') :]}</div>"

@@ -12,6 +12,9 @@ configfile: ROOT / "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
+container: str(ROOT / "envs/synthmix.sif")  # only with --sdm apptainer; see docs/environments.md
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/generate.smk"

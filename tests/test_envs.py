@@ -1,5 +1,6 @@
 """Pinned environments: the conda files, requirements.txt and the ranges of pyproject.toml say the same."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -52,6 +53,17 @@ def test_conda_environments_have_a_supported_python(path):
     (python,) = [each for each in yaml.safe_load(path.read_text())["dependencies"] if str(each).startswith("python")]
     supported = Requirement(f"python{PROJECT['project']['requires-python']}").specifier
     assert supported.contains(python.partition("=")[2] + ".0")
+
+
+def test_the_image_is_made_of_the_pinned_versions():
+    definition = (ROOT / "envs/synthmix.def").read_text()
+    assert "envs/requirements.txt /opt/synthmix/requirements.txt" in definition
+    assert "--requirement /opt/synthmix/requirements.txt" in definition
+    python = re.search(r"^From: python:([0-9.]+)-slim$", definition, re.MULTILINE)
+    assert python
+    for path in CONDA:
+        assert f"python={python[1]}" in yaml.safe_load(path.read_text())["dependencies"]
+    assert "envs/synthmix.sif" in (ROOT / "Snakefile").read_text()
 
 
 def test_every_rule_names_an_environment_that_is_there():

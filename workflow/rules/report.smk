@@ -95,6 +95,8 @@ rule report:
         html=f"{layout.STUDY}/report.html",
     log:
         "logs/report/{study}.log",
+    container:
+        None
     # Paths stand outside params (snakemake --lint asks for them there): a folder that was moved, or another
     # environment, is no reason to make it again.
     shell:

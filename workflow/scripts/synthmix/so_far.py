@@ -15,7 +15,7 @@ from synthmix.comparisons import COLUMNS, compare
 from synthmix.experiments import ARM, collect
 from synthmix.files import write_text
 from synthmix.formatting import bracket, joined, percent
-from synthmix.plan import Job, Plan, listed
+from synthmix.plan import Plan, listed
 from synthmix.products import Products
 from synthmix.rendering import Table, block, document, save_figure, write_frame
 from synthmix.specs import Specs
@@ -23,17 +23,21 @@ from synthmix.specs import Specs
 NOT_YET = "not yet"
 
 
-def finished_jobs(plan: Plan, study: str) -> list[Job]:
-    """The jobs of a study whose tests are done, and done as the study now wants them."""
+def finished_runs(plan: Plan, study: str) -> dict[str, dict[str, list[int]]]:
+    """The runs of a study that are tested, as the study now wants them: job folder -> training set -> seeds."""
     specs = Specs(plan)
-    jobs = []
-    for each in plan.study_jobs(study):
-        folder = layout.job_folder(each)
-        record = records.read(layout.log("evaluate", folder))
+    planned = {job: json.loads(specs.evaluate(job)) for job in plan.study_jobs(study)}
+    records_of = {job: records.read(layout.log("evaluate", layout.job_folder(job))) for job in planned}
+    found: dict[str, dict[str, list[int]]] = {}
+    for run in plan.runs[study]:
+        folder, wanted, record = layout.job_folder(run.job), planned[run.job], records_of[run.job]
         whole = all(Path(folder, name).exists() for name in ("metrics.json", "predictions.parquet"))
-        if whole and record and record.spec == json.loads(specs.evaluate(each)):
-            jobs.append(each)
-    return jobs
+        if not whole or record is None or record.spec["code"] != wanted["code"]:
+            continue
+        keys = (spec["keys"].get(run.training_set, {}).get(str(run.seed)) for spec in (wanted, record.spec))
+        if len(set(keys)) == 1:
+            found.setdefault(folder, {}).setdefault(run.training_set, []).append(run.seed)
+    return found
 
 
 def progress(plan: Plan, study: str, experiments: pd.DataFrame) -> Table:
@@ -63,16 +67,12 @@ def build(plan: Plan, study: str) -> Path:
     """Write results/studies/{study}/so-far/ from what is finished; returns its page."""
     definition, products = plan.studies[study], Products(plan)
     folder = Path(layout.STUDY.format(study=study), "so-far")
-    jobs = finished_jobs(plan, study)
-    asked: dict[str, dict[str, list[int]]] = {layout.job_folder(each): {} for each in jobs}
-    for run in plan.runs[study]:
-        if run.job in jobs:
-            asked[layout.job_folder(run.job)].setdefault(run.training_set, []).append(run.seed)
-    experiments = collect([f"{each}/metrics.json" for each in asked], asked) if jobs else pd.DataFrame()
+    asked = finished_runs(plan, study)
+    experiments = collect([f"{each}/metrics.json" for each in asked], asked) if asked else pd.DataFrame()
     write_frame(folder / "experiments.csv", experiments)
     title = f"{definition['title']} (so far)"
     parts = [f"<h1>{html.escape(title)}</h1>", block(progress(plan, study, experiments))]
-    if jobs:
+    if asked:
         paths = [f"{each}/predictions.parquet" for each in asked]
         primary = definition.get("primary")
         try:

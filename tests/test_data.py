@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from synthmix import data
-from synthmix.data import DatasetError
+from synthmix.classes import DatasetError
 from synthmix.files import DamagedFileError
 from synthmix.sources import embedded, torchvision
 
@@ -150,6 +150,20 @@ def test_kept_classes_in_any_order_have_the_same_result(tmp_path):
     assert [[1, 3, 7][label] for label in part.labels] == [at[i] for i in part.index]
 
 
+def test_merged_classes_have_the_images_of_all_that_they_are_made_of(tmp_path):
+    merge = {"even": list("02468"), "odd": list("13579")}
+    plain, merged = prepare(tmp_path, DIGITS), prepare(tmp_path, DIGITS, merge=merge)
+    assert merged.meta["classes"] == ["even", "odd"]
+    labels = {}
+    for part in plain.splits.values():
+        labels |= dict(zip(part.index.tolist(), part.labels.tolist(), strict=True))
+    for part in merged.splits.values():
+        assert [labels[i] % 2 for i in part.index.tolist()] == part.labels.tolist()
+    some = prepare(tmp_path, DIGITS, merge={"round": ["0", "8"]}, classes=["round", "7"])
+    assert some.meta["classes"] == ["round", "7"]
+    assert some.meta["counts"]["test"]["round"] == pytest.approx(2 * some.meta["counts"]["test"]["7"], abs=3)
+
+
 def _digits_source():
     return embedded.load(DIGITS, Path(), True)
 
@@ -163,6 +177,9 @@ def _digits_source():
         ({"val": 0.001}, "`val` takes 2 images for 10 classes"),
         ({"limit": {"train": 5}}, "`limit.train` takes 5 images for 10 classes"),
         ({"classes": ["1", "nine"]}, "`classes` names 'nine'"),
+        ({"merge": {"small": ["1", "10"]}}, r"`merge` names '10', .*did you mean '1'"),
+        ({"merge": {"7": ["1", "2"]}}, "two classes are named '7'"),
+        ({"merge": {"small": ["1", "2"]}, "classes": ["1", "3"]}, "`classes` names '1'"),
         ({"classes": ["1", "33"]}, r"'33', which the source does not have \(did you mean '3'\?\)"),
         ({"name": "digit"}, "'digit' .did you mean 'digits'"),
     ],
@@ -328,6 +345,30 @@ def test_parquet_errors(tmp_path):
     (tmp_path / "b.parquet").write_bytes((tmp_path / "a.parquet").read_bytes()[:500])
     with pytest.raises(DatasetError, match=r"b\.parquet cannot be read as Parquet"):
         prepare(tmp_path, dataset, train=str(tmp_path / "b.parquet"))
+
+
+def test_of_each_lesion_one_image_is_kept_in_one_split(tmp_path):
+    number = {"lesion": datasets.Value("int64")}
+
+    def written(name, lesions, first):
+        table = {"image": [Image.fromarray(image) for image in pixels(len(lesions), (8, 8), first)], "lesion": lesions}
+        table["label"] = [lesion % 2 for lesion in lesions]
+        features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64"), **number})
+        datasets.Dataset.from_dict(table, features=features).to_parquet(str(tmp_path / name))
+        return str(tmp_path / name)
+
+    train = written("train.parquet", [1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10], 0)
+    test = written("test.parquet", [10, 11, 12, 1, 11, 13], 1)
+    dataset = {"source": "parquet", "train": train, "test": test, "val": 2, "seed": 0, "one_per": "lesion"}
+    dataset |= {"image_column": "image", "label_column": "label"}
+    splits = prepare(tmp_path, dataset).splits
+    assert [len(splits[split].labels) for split in data.SPLITS] == [8, 2, 3]
+    # written by a source that names its splits in another order, train still comes first
+    other = prepare(tmp_path, dict(sorted(dataset.items()))).splits
+    np.testing.assert_array_equal(other["test"].images, splits["test"].images)
+    np.testing.assert_array_equal(splits["test"].labels, [1, 0, 1])
+    with pytest.raises(DatasetError, match="`one_per`: no column 'leson' .did you mean 'lesion'"):
+        prepare(tmp_path, dataset, one_per="leson")
 
 
 def test_class_names_without_class_label(tmp_path):

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
+from synthmix.classes import DatasetError  # noqa: E402
 from synthmix.configuration import ConfigurationError, read_config, read_studies  # noqa: E402 (not installed)
-from synthmix.data import DatasetError  # noqa: E402
 from synthmix.weights import MissingWeightsError  # noqa: E402
 
 

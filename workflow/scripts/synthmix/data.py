@@ -1,49 +1,23 @@
 """A dataset's way in: source images, one resize and encoding chain, stratified splits, checksummed files."""
 
-import difflib
 import hashlib
 import importlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from synthmix import files
+from synthmix.classes import DatasetError, Rows, choose
 
 SPLITS = ("train", "val", "test")
 _GREY = ("L", "1", "LA")
 _COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA", "CMYK", "YCbCr", "HSV", "LAB")
-
-
-class DatasetError(ValueError):
-    """A dataset cannot be used as its entry in the study says; the message is one line with the remedy."""
-
-
-class Images(Protocol):
-    """Images by position: PIL images, or uint8 arrays (H, W) or (H, W, C)."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, position: int, /) -> Any: ...
-
-
-@dataclass(frozen=True)
-class Rows:
-    """One split as its source has it.
-
-    labels: int64 (N,), positions in the source's classes. origin: what the source calls the split. names: what to call
-    an image in an error message (its path), where it has a name.
-    """
-
-    images: Images
-    labels: np.ndarray
-    origin: str
-    names: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,12 +46,6 @@ class Prepared:
     meta: dict[str, Any]
 
 
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """The hint " (did you mean ...?)" for a misspelt name, or "" where nothing is near."""
-    found = difflib.get_close_matches(name, list(choices), 1)
-    return f" (did you mean {found[0]!r}?)" if found else ""
-
-
 def prepare(name: str, dataset: Mapping[str, Any], folder: Path, offline: bool) -> Prepared:
     """Load a dataset from its source, cut its splits and bring all images to one size and number of channels.
 
@@ -102,7 +70,7 @@ def prepare(name: str, dataset: Mapping[str, Any], folder: Path, offline: bool) 
 
 
 def _prepare(name: str, dataset: Mapping[str, Any], source: Source) -> Prepared:
-    classes, labels = _keep_classes(source, dataset.get("classes"))
+    classes, labels = choose(source.classes, source.splits, dataset.get("merge"), dataset.get("classes"))
     rows = _cut(dataset, classes, labels)
     size, channels = _format(source.splits["train"], int(rows["train"][1][0]), dataset)
     digest = hashlib.sha256()
@@ -127,31 +95,6 @@ def _prepare(name: str, dataset: Mapping[str, Any], source: Source) -> Prepared:
         "notes": notes,
     }
     return Prepared(splits, meta)
-
-
-def _keep_classes(source: Source, wanted: Sequence[str] | None) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The kept class names, in the source's order, and each split's labels among them (-1: not kept)."""
-    doubled = [name for name, n in Counter(source.classes).items() if n > 1]
-    if doubled:
-        raise DatasetError(f"two classes are named {doubled[0]!r}: class names must differ")
-    for each in wanted or ():
-        if each not in source.classes:
-            raise DatasetError(
-                f"`classes` names {each!r}, which the source does not have{nearest(each, source.classes)}"
-            )
-    classes = [name for name in source.classes if wanted is None or name in wanted]
-    lookup = np.array([classes.index(name) if name in classes else -1 for name in source.classes], dtype=np.int64)
-    labels = {}
-    for split, rows in source.splits.items():
-        if len(rows.labels) == 0:
-            raise DatasetError(f"the source's {rows.origin} split is empty")
-        if rows.labels.min() < 0 or rows.labels.max() >= len(lookup):
-            raise DatasetError(
-                f"the source's {rows.origin} split has labels outside 0..{len(lookup) - 1} (-1 often stands for hidden "
-                "labels): name another split"
-            )
-        labels[split] = lookup[rows.labels]
-    return classes, labels
 
 
 def _cut(

@@ -8,7 +8,8 @@ import numpy as np
 import sklearn
 from sklearn.datasets import load_digits
 
-from synthmix.data import DatasetError, Rows, Source, nearest
+from synthmix.classes import DatasetError, Rows, nearest
+from synthmix.data import Source
 
 
 def load(dataset: Mapping[str, Any], folder: Path, offline: bool) -> Source:

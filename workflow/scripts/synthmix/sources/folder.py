@@ -9,7 +9,8 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from synthmix.data import SPLITS, DatasetError, Rows, Source, nearest
+from synthmix.classes import DatasetError, Rows, nearest
+from synthmix.data import SPLITS, Source
 
 
 class _Images:

@@ -9,7 +9,8 @@ from typing import Any
 import datasets
 import huggingface_hub
 
-from synthmix.data import DatasetError, Source
+from synthmix.classes import DatasetError
+from synthmix.data import Source
 from synthmix.sources.parquet import from_tables
 
 

@@ -10,7 +10,8 @@ import datasets
 import numpy as np
 from PIL import Image
 
-from synthmix.data import SPLITS, DatasetError, Rows, Source, nearest
+from synthmix.classes import DatasetError, Rows, nearest
+from synthmix.data import SPLITS, Source
 
 
 class _Images:
@@ -54,17 +55,36 @@ def load(dataset: Mapping[str, Any], folder: Path, offline: bool) -> Source:
     return from_tables(tables, {split: split for split in tables}, dataset, provenance)
 
 
+def _one_of_each(table: Any, column: str, known: set[Any], origin: str) -> Any:
+    """The first row of each value of a column that is not among the `known` ones, which they join."""
+    if column not in table.column_names:
+        columns = ", ".join(table.column_names)
+        raise DatasetError(f"`one_per`: no column {column!r}{nearest(column, table.column_names)} among {columns}")
+    rows = []
+    for row, value in enumerate(table[column]):
+        if value is None:
+            raise DatasetError(f"`one_per`: {column!r} is empty in row {row} of {origin}")
+        if value not in known:
+            known.add(value)
+            rows.append(row)
+    return table.select(rows).flatten_indices()
+
+
 def from_tables(
     tables: Mapping[str, Any], origins: Mapping[str, str], dataset: Mapping[str, Any], provenance: dict[str, Any]
 ) -> Source:
     """A Source out of one `datasets.Dataset` per split; class names are those of the label column's ClassLabel.
 
-    Without a ClassLabel the classes are the distinct values in train, sorted (strings or integers).
+    Without a ClassLabel the classes are the distinct values in train, sorted (strings or integers). With `one_per`, the
+    first row of each value of that column is kept, over all splits: what train has is in no other split.
     """
     image, label = dataset["image_column"], dataset["label_column"]
     names: list[Any] = []
     splits = {}
-    for split, table in tables.items():
+    known: set[Any] = set()  # values of one_per that an earlier row, or split, has
+    for split in (split for split in SPLITS if split in tables):
+        whole = tables[split]
+        table = _one_of_each(whole, dataset["one_per"], known, origins[split]) if dataset.get("one_per") else whole
         for key, column in (("image_column", image), ("label_column", label)):
             if column not in table.column_names:
                 columns = ", ".join(table.column_names)

@@ -11,7 +11,8 @@ import numpy as np
 import torchvision
 from PIL import Image
 
-from synthmix.data import DatasetError, Rows, Source, nearest
+from synthmix.classes import DatasetError, Rows, nearest
+from synthmix.data import Source
 
 # What the classes with a `split` argument call their splits.
 _NAMES = {"train": ("train", "trainval", "train-standard"), "val": ("val", "valid"), "test": ("test",)}

@@ -2,10 +2,10 @@
 
     python benchmarks/training.py [--device cuda] [--threads 1] [--steps 200]
 
-Classifier: ours keeps the images on the device and augments whole batches there; beside it, torchvision's transforms in
-a DataLoader and the usual loop. Generator: ours beside the loop of diffusers' training example (its images, too, come
-from a DataLoader); both train the same UNet. Drawing: our sampler beside diffusers' DDIMPipeline with the same number of
-steps. Everything runs in one process; the ratio is what counts.
+Classifier: ours keeps the images on the device and augments whole batches there; beside it, torchvision's transforms
+in a DataLoader and the usual loop. Generator: ours beside the loop of diffusers' training example (its images, too,
+come from a DataLoader); both train the same UNet. Drawing: our sampler beside diffusers' DDIMPipeline with the same
+number of steps. Everything runs in one process; the ratio is what counts.
 """
 
 import argparse

@@ -163,6 +163,9 @@ def test_defaults_and_lists_are_resolved(folder: Path) -> None:
     scores = [(entry["dataset"], entry["pool"], entry["extractor"], entry["n"]) for entry in study["scores"]]
     assert scores[0] == (["digits"], ["ddpm"], ["digits-features"], 100)
     assert [n for *_, n in scores] == [100, 80, 80, 20]
+    usual = ["isc", "fid", "kid", "precision", "recall"]
+    assert [entry["metrics"] for entry in study["scores"]] == [usual] * 4
+    assert study["tables"]["scores"]["metrics"] == usual
     assert study["figures"]["curves"]["dataset"] == "digits"
     assert study["figures"]["main"]["training_set"] == ["org", "syn", "mix"]
     assert (study["published"], study["use"]) == ([], [])

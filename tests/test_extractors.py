@@ -90,6 +90,15 @@ def test_features_do_not_depend_on_batches(tmp_path):
     np.testing.assert_array_equal(whole.values, features_of(images, extractor).values)
 
 
+def test_half_precision_moves_features_a_little_and_leaves_them_float32(tmp_path):
+    trained(tmp_path / "w.safetensors")
+    extractor = classifier.build({}, tmp_path / "w.safetensors", tmp_path, offline=True)
+    images = pictures(n=23)
+    whole, half = features_of(images, extractor), features_of(images, extractor, precision="bfloat16")
+    assert half.values.dtype == np.float32
+    assert 0 < np.abs(half.values - whole.values).max() < 0.03 * np.abs(whole.values).max()
+
+
 def test_names_of_extractors_tell_their_weights_apart(tmp_path):
     trained(tmp_path / "a.safetensors", size=8)
     trained(tmp_path / "b.safetensors", size=16)

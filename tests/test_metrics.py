@@ -5,7 +5,7 @@ import pytest
 import torch
 import torch_fidelity
 from torch import nn
-from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_statistics_to_metric
+from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
 from synthmix import metrics
 from synthmix.features import Features, ImageDataset, PosteriorExtractor, extract, register
@@ -34,6 +34,22 @@ def test_fid_of_exact_moments_is_the_formula():
     assert metrics.frechet_distance(generated, reference) == pytest.approx(expected, rel=1e-9)
     statistics = [{"mu": m, "sigma": np.diag(c)} for m, c in ((mean, first), (np.zeros(3), second))]
     assert fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID] == pytest.approx(expected, rel=1e-12)
+
+
+def test_fid_is_that_of_torch_fidelity():
+    """Theirs takes the eigenvalues of the product of the covariances, which is not symmetric."""
+    rng = np.random.default_rng(20)
+    mixing = rng.standard_normal((2, 12, 12))
+    generated, reference = (rng.standard_normal((80, 12)) @ each + 1 for each in mixing)
+    generated[:, 3] = reference[:, 3] = 0  # a unit that is never active
+    ours, theirs = metrics.frechet_distance(generated, reference), torch_fidelity_fid(generated, reference)
+    assert ours == pytest.approx(theirs, rel=1e-7)
+    assert metrics.frechet_distance(reference, generated) == pytest.approx(ours, rel=1e-7)
+
+
+def torch_fidelity_fid(*sets):
+    statistics = (fid_features_to_statistics(torch.from_numpy(each)) for each in sets)
+    return fid_statistics_to_metric(*statistics, verbose=False)[KEY_METRIC_FID]
 
 
 def test_fid_of_large_gaussian_samples_is_near_the_formula():
@@ -88,6 +104,73 @@ def test_kid_takes_as_many_images_of_the_larger_set():
     x, y = rng.standard_normal((30, 2)), rng.standard_normal((200, 2))
     assert metrics.kernel_distance(x, y) == metrics.kernel_distance(x, y)
     assert metrics.kernel_distance(x, y) == pytest.approx(metrics.kernel_distance(y, x), abs=0.3)
+
+
+def test_the_distance_at_infinity_is_nearer_to_the_truth_than_that_of_finitely_many_images():
+    rng = np.random.default_rng(21)
+    shift, dimension = 0.1, 100
+    truth = dimension * shift**2
+    reference = rng.standard_normal((40000, dimension))  # so many that its own size hardly counts
+    errors = []
+    for _ in range(2):
+        generated = rng.standard_normal((5000, dimension)) + shift
+        ours = metrics.frechet_distance_at_infinity(generated, reference)
+        assert metrics.frechet_distance_at_infinity(generated, reference) == ours
+        errors.append((abs(ours - truth), metrics.frechet_distance(generated, reference) - truth))
+    infinite, finite = np.mean(errors, axis=0)
+    assert finite > 0.4  # the bias of 5,000 images
+    assert infinite < finite / 4
+
+
+def test_the_line_to_infinity_has_subsets_of_twice_the_dimension_at_least():
+    assert metrics.smallest_sample("fd_infinity", 384) == 5000
+    assert metrics.smallest_sample("fd_infinity", 2048) == 8192
+    values = np.zeros((4999, 2))
+    with pytest.raises(ValueError, match="needs 5000 images of each set: 4999 generated, 9998 real"):
+        metrics.frechet_distance_at_infinity(values, np.zeros((9998, 2)))
+
+
+def test_density_and_coverage_of_points_on_a_line():
+    """The 5th neighbours of 0, ..., 5 are 5, 4, 3, 3, 4 and 5 away: 0 is within the balls of 0, 1 and 2, 10 in none."""
+    reference = np.arange(6.0)[:, np.newaxis]
+    generated = np.array([[0.0], [10.0]])
+    assert metrics.density_coverage(generated, reference) == (pytest.approx(3 / (5 * 2)), 3 / 6)
+    assert metrics.density_coverage(generated + 100, reference) == (0, 0)
+
+
+def test_density_and_coverage_equal_loops_and_are_one_for_real_images():
+    rng = np.random.default_rng(22)
+    generated, reference = 1.3 * rng.standard_normal((40, 3)), rng.standard_normal((30, 3))
+    radii = [sorted(np.linalg.norm(reference - each, axis=1))[5] for each in reference]
+    inside = [[np.linalg.norm(g - r) < radius for r, radius in zip(reference, radii, strict=True)] for g in generated]
+    density, coverage = metrics.density_coverage(generated, reference)
+    assert density == pytest.approx(np.sum(inside) / (5 * 40))
+    assert coverage == pytest.approx(np.any(inside, axis=0).mean())
+    assert 0 < coverage < 1
+    spread = rng.uniform(-1, 1, (300, 4))
+    assert metrics.density_coverage(spread, spread) == (1, 1)
+
+
+def test_the_gaussian_kernel_distance_is_the_u_statistic_of_unit_vectors():
+    rng = np.random.default_rng(23)
+    x, y = rng.standard_normal((6, 3)), rng.standard_normal((6, 3)) + 1
+
+    def kernel(a, b):
+        return np.exp(-np.sum((a / np.linalg.norm(a) - b / np.linalg.norm(b)) ** 2) / (2 * 10**2))
+
+    within = [sum(kernel(s[i], s[j]) for i in range(6) for j in range(6) if i != j) / 30 for s in (x, y)]
+    between = sum(kernel(a, b) for a in x for b in y) / 36
+    expected = 1000 * (sum(within) - 2 * between)
+    assert metrics.gaussian_kernel_distance(x, y) == pytest.approx(expected, rel=1e-6)
+    assert metrics.gaussian_kernel_distance(7 * x, y) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_gaussian_kernel_distance_of_equal_distributions_is_zero_on_average():
+    rng = np.random.default_rng(24)
+    values = np.array([metrics.gaussian_kernel_distance(*rng.standard_normal((2, 40, 4))) for _ in range(300)])
+    assert abs(values.mean()) < 3 * values.std(ddof=1) / np.sqrt(len(values))
+    assert (values < 0).any()
+    assert metrics.gaussian_kernel_distance(*rng.standard_normal((2, 40, 4)) + np.array([[[2]], [[0]]])) > values.max()
 
 
 def test_inception_score_runs_from_one_to_the_number_of_classes():

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from workspace import LIBRARY, RUNS, STUDY, Workspace
 
+from synthmix.files import read_json
+
 pytestmark = pytest.mark.workflow
 
 SINGLE = "learning_rate: 0.003, weight_decay: 0.01"  # of the recipe single
@@ -179,6 +181,25 @@ def test_a_larger_pool_gets_the_missing_shards_alone(workspace: Workspace) -> No
     assert workspace.planned("--until", "train", "evaluate") == {}
 
 
+def test_one_more_metric_is_computed_from_the_features_of_real_images_at_hand(workspace: Workspace) -> None:
+    metrics = ["kid", "density", "coverage", "cmmd", "fd_infinity"]
+    workspace.replace(STUDY, "extractor: features}", f"extractor: features, metrics: [{', '.join(metrics)}]}}")
+    assert workspace.planned() == EVERY_SCORE
+    workspace.snakemake("--until", "table")
+    score = read_json(workspace / "results/scores/digits/ddpm/features-n4.json")["metrics"]
+    assert list(score) == metrics
+    assert score["coverage"]["value"] is not None
+    assert "Gaussian-kernel distance" in workspace.read("results/studies/tiny/tables/scores.md")
+
+
+def test_a_format_of_features_reruns_extraction_and_not_the_extractor(workspace: Workspace) -> None:
+    workspace.replace(STUDY, "epochs: 1, seed: 0}", "epochs: 1, seed: 0, precision: bfloat16}")
+    assert workspace.planned() == EVERY_SCORE | {"reference": 1}
+    workspace.snakemake("--until", "score")
+    score = read_json(workspace / "results/scores/digits/ddpm/features-n4.json")
+    assert score["extractor"]["precision"] == "bfloat16"
+
+
 def test_one_more_seed_is_trained_alone(workspace: Workspace) -> None:
     text = workspace.read(STUDY)
     runs = text[text.index("\nruns:") : text.index("\nscores:")]
@@ -245,12 +266,14 @@ def change_function(workspace: Workspace, file: str, name: str) -> None:
         ("draws.py", "noisy_labels", EVERY_RUN),
         ("runs.py", "write", EVERY_RUN),
         # the extractor is a classifier, trained by the same code
-        ("training.py", "rate_factor", EVERY_RUN | {"train_extractor": 1, "score": 2, "table": 3}),
+        ("training.py", "rate_factor", EVERY_RUN | {"train_extractor": 1, "reference": 1, "score": 2, "table": 3}),
         ("models/vit_block.py", "build", SHOWN | {"train": 2, "evaluate": 2, "cross_test": 1}),
         ("diffusion.py", "fit", EVERYTHING | {"train_generator": 1, "train_generator_by_seed": 1, "generate": 2}),
         ("diffusion.py", "sample", EVERYTHING | {"generate": 2}),
         ("evaluating.py", "write_results", SHOWN | {"evaluate": 4}),
         ("scoring.py", "score", EVERY_SCORE),
+        ("features.py", "extract", EVERY_SCORE | {"reference": 1}),
+        ("references.py", "measure", EVERY_SCORE | {"reference": 1}),
         ("figures/arms.py", "draw", {"figure": 1, "report": 1}),
         ("rendering.py", "save_figure", {"figure": 2, "report": 1}),
     ],

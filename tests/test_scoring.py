@@ -2,12 +2,15 @@
 
 import json
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from synthmix import metrics
+from synthmix.configuration import read_studies, validate_config
 from synthmix.features import Features
+from synthmix.plan import Plan
 from synthmix.scoring import repeated_intervals, score, subsample_intervals
 from synthmix.stratify import split_halves, stratified_order
 
@@ -23,10 +26,14 @@ def sample(rng, n, dimension=6, shift=0.0, scale=1.0, classes=5):
     return Features(values.astype(np.float32), labels, logits.astype(np.float32))
 
 
-def scored(generated, rng=None, **changes):
+USUAL = ("isc", "fid", "kid", "precision", "recall")
+
+
+def scored(generated, rng=None, metrics=USUAL, **changes):
     rng = rng or np.random.default_rng(1)
     sets = {"reference": sample(rng, 300), "train": sample(rng, 300), "held_out": sample(rng, 150)} | changes
-    return score(generated=generated, extractor=EXTRACTOR, reference_images="half B of train", **sets)
+    about = {"extractor": EXTRACTOR, "reference_images": "half B of train", "metrics": metrics}
+    return score(generated=generated, **about, **sets)
 
 
 def test_a_score_names_everything_it_rests_on_and_is_json():
@@ -82,16 +89,78 @@ def test_inception_score_stands_beside_that_of_real_images():
     assert values["floors"]["generated"] == pytest.approx(values["real"], rel=0.1)
 
 
+def test_a_score_holds_the_metrics_that_any_active_study_asks_for(tmp_path):
+    tiny = (Path(__file__).parent / "studies/tiny.yaml").read_text()
+    asked = tiny.replace("pool: [ddpm, own], extractor: features}", "pool: ddpm, extractor: features, metrics: [cmmd]}")
+    (tmp_path / "usual.yaml").write_text(tiny)
+    (tmp_path / "other.yaml").write_text(asked)
+    config = validate_config({}, "config.yaml")
+    plans = {
+        names: Plan(config, read_studies(tmp_path, names).active)
+        for names in (("usual",), ("other",), ("usual", "other"), ("other", "usual"))
+    }
+    found = {names: plan.metrics("digits", "ddpm", "features", 4) for names, plan in plans.items()}
+    assert found["usual",] == sorted(USUAL)
+    assert found["other",] == ["cmmd"]
+    assert found["usual", "other"] == found["other", "usual"] == sorted([*USUAL, "cmmd"])
+    assert plans["usual", "other"].metrics("digits", "own", "features", 2) == sorted(USUAL)
+    # tables show what their own study asks for
+    assert plans["usual", "other"].studies["other"]["tables"]["scores"]["metrics"] == ["cmmd"]
+
+
+def test_only_metrics_that_are_asked_for_are_computed():
+    rng = np.random.default_rng(12)
+    assert list(scored([sample(rng, 60)], metrics=["density", "fid"])["metrics"]) == ["fid", "density"]
+
+
+def test_density_coverage_and_the_gaussian_kernel_distance_have_floors_and_intervals():
+    rng = np.random.default_rng(13)
+    reference, train, held_out = sample(rng, 300), sample(rng, 150), sample(rng, 150)
+    names = ("density", "coverage", "cmmd")
+    near = scored([sample(rng, 150)], metrics=names, reference=reference, train=train, held_out=held_out)["metrics"]
+    far = scored([sample(rng, 150, shift=3)], metrics=names, reference=reference, train=train, held_out=held_out)
+    for name, values in near.items():
+        low, high = values["interval"]
+        assert low < values["value"] < high
+        assert "over 5 disjoint" in values["interval_method"]
+        assert values["floors"]["n"] == 150
+        for kind, features in (("train", train), ("held_out", held_out)):
+            assert values["floors"][kind] == metrics.evaluate(features, reference, [name])[name]
+        low, high = far["metrics"][name]["interval"]
+        assert not low <= values["floors"]["held_out"] <= high  # poor images are told from real ones
+    assert "copy_flag" in near["cmmd"]
+    assert "copy_flag" not in near["density"]
+
+
+def test_the_distance_at_infinity_has_floors_and_an_interval_from_twice_five_thousand_images_on():
+    rng = np.random.default_rng(14)
+    sets = {"train": sample(rng, 5000), "held_out": sample(rng, 5000), "reference": sample(rng, 10000)}
+    values = scored([sample(rng, 10000, shift=0.5)], metrics=["fd_infinity"], **sets)["metrics"]["fd_infinity"]
+    assert "over 2 disjoint" in values["interval_method"]
+    assert values["interval"][0] < values["value"] < values["interval"][1]
+    assert max(values["floors"]["train"], values["floors"]["held_out"]) < 0.1 < values["floors"]["generated"]
+    assert values["copy_flag"] is False
+
+
+def test_the_distance_at_infinity_is_refused_below_five_thousand_images():
+    rng = np.random.default_rng(15)
+    values = scored([sample(rng, 4999)], metrics=["fd_infinity"], reference=sample(rng, 5000))["metrics"]["fd_infinity"]
+    assert (values["value"], values["interval"], values["copy_flag"]) == (None, None, None)
+    assert values["reason"] == "n = 4999 images; at least 5000 are needed"
+
+
 def test_copies_of_training_images_raise_the_flag_and_poor_images_do_not():
     rng = np.random.default_rng(5)
     whole = sample(rng, 600)
     a, b = split_halves(whole.labels, seed=0)
     halves = {"reference": whole.take(b), "train": whole.take(a), "held_out": sample(rng, 200)}
     copies = whole.take(stratified_order(whole.labels, 7)[:300])
-    for name in ("fid", "kid"):
+    for name in ("fid", "kid", "cmmd"):
+        halves["metrics"] = [name]
         assert scored([copies], **halves)["metrics"][name]["copy_flag"] is True
         assert scored([sample(rng, 300, shift=0.5)], **halves)["metrics"][name]["copy_flag"] is False
         assert scored([sample(rng, 300, scale=0.5)], **halves)["metrics"][name]["copy_flag"] is False
+    halves["metrics"] = ["precision"]
     assert "copy_flag" not in scored([copies], **halves)["metrics"]["precision"]
 
 

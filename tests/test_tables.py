@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from synthmix import formatting, rendering, statistics
 from synthmix.artefacts import Artefacts
+from synthmix.formatting import metric_title
 from synthmix.rendering import Table
 from synthmix.tables import accuracy, cost, cross_test, scores
 
@@ -147,6 +148,22 @@ def test_scores_carry_sample_sizes_floors_and_weights(artefacts: Artefacts) -> N
     assert (frame["Real against train"], frame["Real held out"], frame["Copy flag"]) == ("2.20", "2.40", "no")
     assert row(table, pool="ddpm", metric="isc")[1]["Real images' own"] == "9.10"
     assert "Extractor: digits-features (weights ab12cd34)." in table.notes
+
+
+def test_metrics_carry_the_names_of_publications_with_their_extractors_only() -> None:
+    metrics = ("fid", "fd_infinity", "kid", "isc", "cmmd", "coverage")
+    titles = {kind: [metric_title(metric, kind) for metric in metrics] for kind in ("inception", "clip", "dinov2")}
+    other = ["Frechet distance", "Frechet distance at infinite n", "Kernel distance", "Class score"]
+    assert titles["inception"] == [
+        "FID",
+        "FID at infinite n",
+        "KID",
+        "Inception score",
+        "Gaussian-kernel distance",
+        "Coverage",
+    ]
+    assert titles["clip"] == [*other, "CMMD", "Coverage"]
+    assert titles["dinov2"] == [*other, "Gaussian-kernel distance", "Coverage"]
 
 
 def test_a_refused_score_gives_its_reason(artefacts: Artefacts) -> None:

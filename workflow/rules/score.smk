@@ -21,12 +21,32 @@ rule train_extractor:
         "../scripts/train_extractor.py"
 
 
-rule score:
+rule reference:
     input:
         unpack(lambda wc: PRODUCTS.extractor_files(wc.dataset, wc.extractor)),
         train=f"{layout.DATA}/train.safetensors",
         val=f"{layout.DATA}/val.safetensors",
-        meta=f"{layout.DATA}/meta.json",
+    output:
+        features=layout.REFERENCE,
+    log:
+        "logs/reference/{dataset}/{extractor}.log",
+    benchmark:
+        f"{layout.BENCHMARKS}/reference/{{dataset}}/{{extractor}}.tsv"
+    conda:
+        "../../envs/learning.yaml"
+    threads: REQUESTS.threads("reference")
+    resources:
+        **REQUESTS.resources("reference"),
+    params:
+        spec=lambda wc: SPECS.reference(wc.dataset, wc.extractor),
+    script:
+        "../scripts/reference.py"
+
+
+rule score:
+    input:
+        unpack(lambda wc: PRODUCTS.extractor_files(wc.dataset, wc.extractor)),
+        reference=layout.REFERENCE,
         shards=lambda wc: PLAN.shards(wc.dataset, wc.pool, int(wc.n)),
     output:
         score=layout.SCORE,

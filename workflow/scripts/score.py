@@ -1,8 +1,8 @@
-"""Score a pool: IS, FID, KID, precision and recall, with intervals and the floors of real against real."""
+"""Score a pool: distances, precision and the like, with intervals and the floors of real against real."""
 
 from pathlib import Path
 
-from synthmix import data, job, pools
+from synthmix import job, pools, references
 from synthmix.files import write_json
 from synthmix.pool_scores import score_pool
 
@@ -12,14 +12,14 @@ settings = job.settings()
 build = job.module(spec["entries"][1]).build
 weights = snakemake.input.get("extractor") or spec["extractor"].get("weights")
 extractor = build(spec["extractor"], Path(weights) if weights else None, Path(settings["weights"]), settings["offline"])
+described = references.describe(extractor, spec["extractor_name"], spec["extractor"])
 result = score_pool(
     pools.read(snakemake.input.shards),
     spec["n"],
-    data.read(job.local(snakemake.input.train)),
-    data.read(job.local(snakemake.input.val)),
+    references.read(snakemake.input.reference, described),
     extractor,
     spec["extractor"],
-    spec["extractor_name"],
+    spec["metrics"],
     device,
 )
 names = {name: spec[name] for name in ("dataset", "pool", "n")}

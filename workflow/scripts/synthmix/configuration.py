@@ -12,6 +12,7 @@ from typing import Any
 from synthmix import checks, result_checks
 from synthmix.checks import DEFINITIONS, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
+from synthmix.result_checks import USUAL_METRICS
 from synthmix.schema import expected, read_schema, validated
 from synthmix.yaml_reader import read_yaml
 
@@ -25,6 +26,7 @@ RULES = (
     "train_generator_by_seed",
     "generate",
     "train_extractor",
+    "reference",
     "score",
     "train",
     "evaluate",
@@ -42,7 +44,7 @@ class Studies:
     """The studies of a folder.
 
     active: name -> content, valid, with imported definitions and all defaults; keys that take a name or a list of names
-    hold lists, `seeds` a list of integers, and `scores` has one entry for each pool, with its `n`.
+    hold lists, `seeds` a list of integers, and `scores` has one entry for each pool, with its `n` and metrics.
     broken: name -> what is wrong with it, for studies that are not active.
     """
 
@@ -102,15 +104,26 @@ def _completed(study: Study) -> dict[str, Any]:
         for name, each in content["training_sets"].items()
     }
     scores = [
-        {**entry, "pool": [pool], "n": entry.get("n", content["pools"][pool]["per_class"])}
+        {
+            **entry,
+            "pool": [pool],
+            "n": entry.get("n", content["pools"][pool]["per_class"]),
+            "metrics": entry.get("metrics", list(USUAL_METRICS)),
+        }
         for entry in content["scores"]
         for pool in entry["pool"]
     ]
+    # a score may hold metrics that only another study asks for
+    shown = list(dict.fromkeys(metric for entry in scores for metric in entry["metrics"]))
+    tables = {
+        name: {"metrics": shown, **each} if each["kind"] == "scores" else each
+        for name, each in content["tables"].items()
+    }
     figures = {
         name: {**each, "dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else each
         for name, each in content["figures"].items()
     }
-    return {**content, "training_sets": training_sets, "scores": scores, "figures": figures}
+    return {**content, "training_sets": training_sets, "scores": scores, "tables": tables, "figures": figures}
 
 
 class _Reader:

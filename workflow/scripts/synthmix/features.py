@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_feature_extractor
-from torch_fidelity.utils import get_featuresdict_from_dataset
 
 from synthmix.spec import digest
 
@@ -167,23 +166,52 @@ def register(extractor: FeatureExtractor) -> str:
     return extractor.name
 
 
+class Batches(Dataset):
+    """uint8 (N, H, W, C) in batches of uint8 (B, 3, H, W), the last one of what is left."""
+
+    def __init__(self, images: np.ndarray, batch_size: int) -> None:
+        self.images, self.batch_size = ImageDataset(images).images, batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        part = self.images[index * self.batch_size : (index + 1) * self.batch_size]
+        return torch.tensor(part).permute(0, 3, 1, 2).expand(-1, 3, -1, -1).contiguous()
+
+
 def extract(
-    images: np.ndarray, labels: np.ndarray, extractor: FeatureExtractor, device: str = "cpu", batch_size: int = 64
+    images: np.ndarray,
+    labels: np.ndarray,
+    extractor: FeatureExtractor,
+    device: str = "cpu",
+    precision: str = "float32",
+    batch_size: int | None = None,
 ) -> Features:
     """Features of uint8 (N, H, W, C) images with their int64 (N,) labels, in their order; C is 1 or 3, N at least 1.
 
-    device: "cpu" or "cuda"; the extractor stays there. Deterministic on the CPU. torch-fidelity's cache is not used,
-    since its key is blind to content and weights.
+    device: "cpu" or "cuda"; the extractor stays there. precision: "float32", or "bfloat16" or "float16", in which
+    autocast then runs the layers that bear it; features are float32 in any case. batch_size: default 64 on the CPU and
+    256 on CUDA. Deterministic on the CPU. torch-fidelity's cache is not used, since its key is blind to content and
+    weights.
     """
     if len(images) == 0:
         raise ValueError("no images to extract features from")
-    layers = get_featuresdict_from_dataset(
-        ImageDataset(images),
-        extractor.to(device),
-        batch_size,
-        cuda=device != "cpu",
-        save_cpu_ram=True,  # no worker processes: the images are in memory
-        verbose=False,
+    cuda = device != "cpu"
+    # Workers copy the next batches into pinned memory while the device computes: as many as the job has threads. On the
+    # CPU they would take the network's own threads.
+    loader = DataLoader(
+        Batches(images, batch_size or (256 if cuda else 64)),
+        batch_size=None,
+        num_workers=torch.get_num_threads() if cuda else 0,
+        pin_memory=cuda,
     )
-    logits = layers.get("logits")
-    return Features(layers["features"].numpy(), labels, None if logits is None else logits.numpy())
+    extractor.to(device)
+    outputs = []
+    with torch.inference_mode(), torch.autocast(device, getattr(torch, precision), enabled=precision != "float32"):
+        for batch in loader:
+            # Features stay on the device until the end: a copy here would wait for the device at every batch.
+            outputs.append(extractor(batch.to(device, non_blocking=True)))
+        joined = [torch.cat(parts).cpu().numpy() for parts in zip(*outputs, strict=True)]
+    layers = dict(zip(extractor.features_list, joined, strict=True))
+    return Features(layers["features"], labels, layers.get("logits"))

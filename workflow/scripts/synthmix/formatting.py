@@ -61,14 +61,32 @@ def drop_empty(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.loc[:, [bool((frame[name].astype(str) != "").any()) for name in frame.columns]]
 
 
+# What metrics are called on Inception's features, on CLIP's, and on any others.
+_TITLES = {
+    "inception": {
+        "fid": "FID",
+        "fd_infinity": "FID at infinite n",
+        "kid": "KID",
+        "isc": "Inception score",
+    },
+    "clip": {"cmmd": "CMMD"},
+    "": {
+        "fid": "Frechet distance",
+        "fd_infinity": "Frechet distance at infinite n",
+        "kid": "Kernel distance",
+        "cmmd": "Gaussian-kernel distance",
+        "isc": "Class score",
+        "precision": "Precision",
+        "recall": "Recall",
+        "density": "Density",
+        "coverage": "Coverage",
+    },
+}
+
+
 def metric_title(metric: str, extractor_kind: str) -> str:
-    """What to call a metric: FID, KID and Inception score are the names for Inception's features only."""
-    names = {"precision": "Precision", "recall": "Recall"}
-    if extractor_kind == "inception":
-        names |= {"fid": "FID", "kid": "KID", "isc": "Inception score"}
-    else:
-        names |= {"fid": "Frechet distance", "kid": "Kernel distance", "isc": "Class score"}
-    return names.get(metric, metric)
+    """What to call a metric: FID, KID and Inception score are names for Inception's features only, CMMD for CLIP's."""
+    return (_TITLES[""] | _TITLES.get(extractor_kind, {})).get(metric, metric)
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

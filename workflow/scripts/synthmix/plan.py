@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from synthmix import code, files, layout
 from synthmix.configuration import read_studies, read_yaml, validate_config
+from synthmix.result_checks import USUAL_METRICS
 from synthmix.spec import digest
 
 Definition = dict[str, Any]
@@ -179,6 +180,18 @@ class Plan:
         """Images per class that a pool is declared to hold."""
         return int(self.definitions["pools"][pool]["per_class"])
 
+    def metrics(self, dataset: str, pool: str, extractor: str, n: int) -> list[str]:
+        """The metrics of a score: all that active studies ask for; the usual ones of a score that none asks for."""
+        names = {"dataset": dataset, "pool": pool, "extractor": extractor}
+        wanted = {
+            metric
+            for study in self.studies.values()
+            for entry in study["scores"]
+            if entry["n"] == n and all(name in entry[key] for key, name in names.items())
+            for metric in entry["metrics"]
+        }
+        return sorted(wanted or USUAL_METRICS)
+
     def study_jobs(self, study: str, names: Definition | None = None) -> list[Job]:
         """The training jobs behind the runs of a study that `names` selects."""
         return list(dict.fromkeys(run.job for run in self.selected(study, names or {})))
@@ -192,7 +205,7 @@ class Plan:
             entries.add(("prepare_data.py", f"synthmix/sources/{dataset['source']}.py"))
         for extractor in of["extractors"].values():
             file = f"synthmix/extractors/{extractor['kind']}.py"
-            entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "score")}
+            entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "reference", "score")}
         for model in of["models"].values():
             file = f"synthmix/models/{model['architecture']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}

@@ -96,6 +96,7 @@ class Products:
             "prepare_data": [layout.DATA.format(dataset=job.dataset) for job in jobs],
             "train_generator": generators,
             "generate": [path.replace("shard-", "").removesuffix(".parquet") for path in shards],
+            "reference": [path.removesuffix(".safetensors") for path in self.reference_files(study)],
             "score": [path.removesuffix(".json") for path in self.score_files(study)],
             "train": [layout.job_folder(job) for job in jobs],
             "evaluate": [layout.job_folder(job) for job in jobs],
@@ -112,6 +113,15 @@ class Products:
             for entry in self.plan.studies[study].get("scores") or []
             for dataset, pool, extractor in itertools.product(entry["dataset"], entry["pool"], entry["extractor"])
         ]
+
+    def reference_files(self, study: str) -> list[str]:
+        """The features of real images that the scores of a study compare with."""
+        paths = [
+            layout.REFERENCE.format(dataset=dataset, extractor=extractor)
+            for entry in self.plan.studies[study].get("scores") or []
+            for dataset, extractor in itertools.product(entry["dataset"], entry["extractor"])
+        ]
+        return list(dict.fromkeys(paths))
 
     def cross_test_files(self, study: str) -> list[str]:
         """The tests of real-only models on generated images that a study asks for."""

@@ -8,6 +8,7 @@ from synthmix.checks import ARM, ONE_DATASET, Problem, Study, listed, path_lengt
 from synthmix.messages import listing
 
 POOL = ("dataset", "pool", "extractor")
+USUAL_METRICS = ("isc", "fid", "kid", "precision", "recall")  # of a score that names none
 
 
 def measurements(study: Study) -> Iterator[Problem]:
@@ -100,6 +101,7 @@ def _table(study: Study, where: str, table: Mapping[str, Any]) -> Iterator[Probl
     kind = table["kind"]
     if kind == "scores":
         yield from _shown(where, table, POOL, _rows(study.content["scores"], POOL), "scores")
+        yield from _computed(where, table, study.content["scores"])
     elif kind == "cross_test":
         keys = (*ARM, "pool")
         yield from _shown(where, table, keys, _rows(study.content["cross_tests"], keys), "cross_tests")
@@ -107,6 +109,14 @@ def _table(study: Study, where: str, table: Mapping[str, Any]) -> Iterator[Probl
         published = study.content["published"] if kind == "accuracy" else []
         rows = [*study.arms, *(tuple(entry.get(key, "") for key in ARM) for entry in published)]
         yield from _shown(where, table, ARM, rows, "runs")
+
+
+def _computed(where: str, view: Mapping[str, Any], scores: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
+    """Every metric that a table or figure names is among those of the scores."""
+    known = {metric for entry in scores for metric in entry.get("metrics", USUAL_METRICS)}
+    for metric in view.get("metrics", ()):
+        if metric not in known:
+            yield f"{where}.metrics", f"no score has {metric}; add it to metrics of scores, or leave it out here"
 
 
 def _rows(entries: Iterable[Mapping[str, Any]], keys: Collection[str]) -> list[tuple[str, ...]]:
@@ -164,3 +174,6 @@ def _scored(study: Study, where: str, figure: Mapping[str, Any], training_set: s
         yield f"{where}.extractor", f"missing key; add it, pool {pool} is scored by {listing(extractors)}"
     elif figure.get("extractor", extractors[0]) not in extractors:
         yield f"{where}.extractor", f"pool {pool} is not scored by {figure['extractor']}; add it to scores"
+    else:
+        row = (dataset, pool, figure.get("extractor", extractors[0]))
+        yield from _computed(where, figure, [each for each in study.content["scores"] if row in _rows([each], POOL)])

@@ -6,7 +6,7 @@ images do (Chong and Forsyth 2020, arXiv:1911.07023); and the plain bootstrap of
 near equality, is inconsistent (Arcones and Gine 1992, doi:10.1214/aos/1176348650).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from synthmix.stratify import stratified_order
 CONFIDENCE = 0.95
 MOST_SUBSAMPLES = 5
 SMALLEST_SUBSAMPLE = 20
-DISTANCES = ("fid", "kid")  # a low value can mean copies
+DISTANCES = ("fid", "kid", "cmmd", "fd_infinity")  # a low value can mean copies
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ def score(
     held_out: Features,
     extractor: Mapping[str, Any],
     reference_images: str,
+    metrics: Collection[str],
     floor_reference: Features | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -48,13 +49,13 @@ def score(
     generated: one set for a pool of one generator; one per generator where generators were trained repeatedly (value:
     mean over them; sets are cut to equal size). reference: the real images to compare with; `reference_images` says
     which. train: real images of the train split, disjoint from `floor_reference` (default: `reference`), which the
-    floors are computed against. held_out: real images of the val split. extractor: FeatureExtractor.describe(). seed:
-    of the stratified orders.
+    floors are computed against. held_out: real images of the val split. extractor: FeatureExtractor.describe().
+    metrics: names among metrics.NAMES. seed: of the stratified orders.
 
     Per metric: `value`, `n_generated` (per set), `n_reference`, `interval` ([lo, hi] or null), `interval_method`,
     `reason` (where value or interval is null), and `floors`: the same metric at one equal `n` for generated, train and
     held-out images. The Inception score has `real`, the reference images' own score, and its `floors` hold the
-    generated images' score at that n. FID and KID have `copy_flag`: the generated images are nearer to the reference
+    generated images' score at that n. Distances have `copy_flag`: the generated images are nearer to the reference
     than both floors. Fresh real images would be so about one time in three, so a flag calls for the copy audit and
     proves nothing.
     """
@@ -63,15 +64,19 @@ def score(
     floor_reference = reference if floor_reference is None else floor_reference
     size = min(len(group) for group in generated)
     groups = [_first(group, size, seed) for group in generated]
-    per_group = [evaluate(group, reference) for group in groups]
+    names = [name for name in NAMES if name in metrics]
+    per_group = [evaluate(group, reference, names) for group in groups]
     values = _mean(per_group)
     if len(groups) > 1:
         intervals = repeated_intervals(per_group)
     else:
         intervals = subsample_intervals(groups[0], reference, values, seed)
-    floors = _floors(groups, train, held_out, floor_reference, seed) | {"isc": _own_score(groups, reference, seed)}
+    compared = [name for name in names if name != "isc"]
+    floors = _floors(compared, groups, train, held_out, floor_reference, seed)
+    if "isc" in names:
+        floors["isc"] = _own_score(groups, reference, seed)
     scores = {}
-    for name in NAMES:
+    for name in names:
         interval = intervals[name]
         scores[name] = {
             "value": values[name],
@@ -101,7 +106,7 @@ def repeated_intervals(per_group: Sequence[Mapping[str, float | None]]) -> dict[
     """t intervals by metric over the values of independently repeated generations; the reference is held fixed."""
     method = f"t interval over {len(per_group)} repeated generations, reference held fixed"
     intervals = {}
-    for name in NAMES:
+    for name in per_group[0]:
         known = [value for group in per_group if (value := group[name]) is not None]
         if len(known) < len(per_group):
             intervals[name] = Interval(None)
@@ -171,11 +176,15 @@ def _first(features: Features, n: int, seed: int) -> Features:
 
 
 def _floors(
-    groups: Sequence[Features], train: Features, held_out: Features, reference: Features, seed: int
+    names: Sequence[str],
+    groups: Sequence[Features],
+    train: Features,
+    held_out: Features,
+    reference: Features,
+    seed: int,
 ) -> dict[str, dict[str, Any]]:
-    """`floors` of each metric that has them, and `copy_flag` of the distances."""
+    """`floors` of the named metrics, and `copy_flag` of the distances among them."""
     n = min(len(groups[0]), len(train), len(held_out))
-    names = [name for name in NAMES if name != "isc"]
     generated = _mean([evaluate(_first(group, n, seed), reference, names) for group in groups])
     first_train, first_held_out = _first(train, n, seed), _first(held_out, n, seed)
     against_train, against_held_out = (evaluate(real, reference, names) for real in (first_train, first_held_out))

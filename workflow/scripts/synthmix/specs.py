@@ -27,6 +27,7 @@ class Specs:
         self.generator = memoised(self._generator)
         self.shard = memoised(self._shard)
         self.extractor = memoised(self._extractor)
+        self.reference = memoised(self._reference)
         self.run_key = memoised(self._run_key)
 
     def _spec(self, *entries: str, **parts: Any) -> str:
@@ -148,9 +149,20 @@ class Specs:
 
     def _extractor(self, dataset: str, name: str) -> str:
         """Spec of train_extractor."""
-        definition = self.of["extractors"][name]
+        definition = _without(self.of["extractors"][name], "precision")
         upstream = {"data": digest(self.data(dataset))}
         return self._spec("train_extractor.py", _extractor_file(definition), extractor=definition, upstream=upstream)
+
+    def _reference(self, dataset: str, extractor: str) -> str:
+        """Spec of reference: the real images of a data set under one extractor."""
+        definition = self.of["extractors"][extractor]
+        return self._spec(
+            "reference.py",
+            _extractor_file(definition),
+            extractor=definition,
+            extractor_name=extractor,
+            upstream={"data": digest(self.data(dataset)), "extractor": digest(self.extractor(dataset, extractor))},
+        )
 
     def score(self, dataset: str, pool: str, extractor: str, n: int) -> str:
         """Spec of score: the first n images per class of a pool under one extractor."""
@@ -163,8 +175,9 @@ class Specs:
             n=n,
             extractor=definition,
             extractor_name=extractor,
+            metrics=self.plan.metrics(dataset, pool, extractor, n),
             upstream={
-                "extractor": digest(self.extractor(dataset, extractor)),
+                "reference": digest(self.reference(dataset, extractor)),
                 "shards": self._shards(dataset, pool, self.plan.shards(dataset, pool, n)),
             },
         )

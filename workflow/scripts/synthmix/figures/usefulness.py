@@ -20,7 +20,7 @@ from synthmix.experiments import Arm, arms, paired, select, text, wanted
 from synthmix.figures import style
 from synthmix.formatting import metric_title, p_value
 
-LOWER_IS_BETTER = {"fid", "kid"}
+LOWER_IS_BETTER = {"fid", "kid", "cmmd", "fd_infinity"}
 
 
 @style.context()

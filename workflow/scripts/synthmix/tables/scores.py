@@ -121,4 +121,11 @@ def _notes(data: pd.DataFrame) -> list[str]:
             "Frechet distance, kernel distance and class score have the formulas of FID, KID and Inception score, on "
             "features and classes of the extractor named here: they fill no cell that a study reports as one of those."
         )
+    if ((data["kind"] != "clip") & (data["metric"] == "cmmd")).any():
+        notes.append("Gaussian-kernel distance has the formula of CMMD, on features that are not CLIP's.")
+    if (data["metric"] == "fd_infinity").any():
+        notes.append(
+            "At infinite n: the line that distances of random subsets follow over 1 / n, at 0. The reference keeps its "
+            "size, and what that adds to a distance is in the floors, too."
+        )
     return notes

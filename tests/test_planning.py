@@ -18,7 +18,7 @@ def rows(output: str) -> dict[str, list[str]]:
 def test_without_history_costs_are_unknown(sources: Workspace) -> None:
     output = sources.command("plan", "--profile", "slurm")
     assert rows(output)["train"] == ["4", "10", "", "unknown", "", "4"]
-    assert "25 jobs: 17 on the cluster, 8 here." in output
+    assert "26 jobs: 18 on the cluster, 8 here." in output
     assert "GPU-hours asked for: at least 0\n" in output
     assert "17 jobs are unknown" in output
     assert "train: new (4)" in output

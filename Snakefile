@@ -1,4 +1,4 @@
-# synthmix: generate -> score -> train -> evaluate -> tables and figures. See README.md and docs/.
+# synthmix: generate -> score, filter -> train -> evaluate -> tables and figures. See README.md and docs/.
 import sys
 from pathlib import Path
 
@@ -19,6 +19,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/score.smk"
+include: "workflow/rules/filter.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"

@@ -75,6 +75,16 @@ def _needs(study: dict[str, Any], config: dict[str, Any]) -> Iterator[Need]:
                 _locator(module.locate, extractor, weights, Path(config["weights"])),
             )
 
+    for name, chosen in study["filters"].items():
+        module = importlib.import_module(f"synthmix.filters.{chosen['kind']}")
+        if hasattr(module, "locate"):
+            extractor = study["extractors"][chosen["extractor"]]
+            weights = Path(extractor["weights"]) if extractor.get("weights") else None
+            yield Need(
+                f"filter {name} ({chosen['kind']})",
+                _locator(module.locate, extractor, weights, Path(config["weights"])),
+            )
+
 
 def _loader(load: Any, dataset: dict[str, Any], folder: Path) -> Callable[[bool], list[Path]]:
     def get(offline: bool) -> list[Path]:

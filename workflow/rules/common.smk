@@ -40,6 +40,7 @@ wildcard_constraints:
     pool="[^/]+",
     group="all|seeds[0-9-]+",
     shard="[0-9]{4}",
+    filter="[^/]+",
     extractor="[^/]+?",
     n="[0-9]+",
     bundle="[^/]+",

@@ -5,6 +5,7 @@ rule train:
         val=f"{layout.DATA}/val.safetensors",
         meta=f"{layout.DATA}/meta.json",
         shards=lambda wc: PLAN.job_shards(job_of(wc)),
+        filters=lambda wc: PLAN.job_filters(job_of(wc)),
     output:
         model=kept("weights", f"{layout.JOB}/model.safetensors"),
         history=f"{layout.JOB}/history.csv",

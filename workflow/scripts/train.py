@@ -3,6 +3,7 @@
 from synthmix import data, job, runs
 from synthmix.draws import assemble
 from synthmix.files import read_json
+from synthmix.kept import read_filtered
 from synthmix.store import Entry
 from synthmix.training import Data, Interruption, fit
 
@@ -15,13 +16,15 @@ train, val, meta = (
     read_json(snakemake.input.meta),
 )
 pools = runs.read_pools(snakemake.input.get("shards", []))
+kept = read_filtered(snakemake.input.get("filters", []))
 stop = Interruption(job.settings()["checkpoint_seconds"])
 states = {}
 for training_set, seed, key in runs.each(spec["keys"]):
     entry = Entry(key)
     with entry.locked():
         definition = spec["training_sets"][training_set]
-        chosen = assemble(definition, seed, train, pools, len(meta["classes"]), f"{meta['name']}: {training_set}")
+        source = f"{meta['name']}: {training_set}"
+        chosen = assemble(definition, seed, train, pools, len(meta["classes"]), source, kept)
         seen = Data(chosen, val.images, val.labels, len(meta["classes"]))
         states[training_set, seed] = fit(build, spec, seed, seen, entry, stop, device)
     facts = states[training_set, seed]["facts"]

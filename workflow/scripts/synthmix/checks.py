@@ -16,12 +16,13 @@ from synthmix.messages import shown, suggestion
 Definition = dict[str, Any]
 Problem = tuple[str, str]
 
-DEFINITIONS = ("datasets", "generators", "pools", "extractors", "training_sets", "models", "recipes")
+DEFINITIONS = ("datasets", "generators", "pools", "extractors", "filters", "training_sets", "models", "recipes")
 REFERENCES = {
     "dataset": "datasets",
     "generator": "generators",
     "pool": "pools",
     "extractor": "extractors",
+    "filter": "filters",
     "training_set": "training_sets",
     "baseline": "training_sets",
     "ladder": "training_sets",
@@ -209,6 +210,8 @@ def _monitor(study: Study, own: Definition) -> Iterator[Problem]:
     if last > study.of["pools"][pool]["per_class"]:
         yield "monitor", "first + per_class: " + _too_many(last, pool, study.of["pools"][pool]["per_class"])
     trained = own.get("draw_from", own.get("synthetic", 0))
+    if "filter" in own:
+        trained = study.of["filters"][own["filter"]]["among"]
     if pool == own.get("pool") and monitor["first"] < trained:
         yield "monitor.first", f"the first {trained} images of {pool} are trained on; raise it to {trained} or more"
 
@@ -270,8 +273,9 @@ def _known_counts(study: Study) -> Iterator[Problem]:
 
 
 def _compared_architectures(study: Study) -> Iterator[Problem]:
-    scored = {name for entry in study.content["scores"] for name in entry["extractor"]}
-    used = {study.of["extractors"][name].get("model", {}).get("architecture"): name for name in sorted(scored)}
+    named = {name for entry in study.content["scores"] for name in entry["extractor"]}
+    named |= {each["extractor"] for each in study.of["filters"].values()}
+    used = {study.of["extractors"][name].get("model", {}).get("architecture"): name for name in sorted(named)}
     for model in dict.fromkeys(arm[2] for arm in study.arms):
         architecture = study.of["models"][model]["architecture"]
         if architecture in used:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthmix import checks, result_checks
+from synthmix import checks, filter_checks, result_checks
 from synthmix.checks import DEFINITIONS, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
 from synthmix.result_checks import USUAL_METRICS
@@ -28,6 +28,7 @@ RULES = (
     "train_extractor",
     "reference",
     "score",
+    "filter",
     "train",
     "evaluate",
     "cross_test",
@@ -100,7 +101,7 @@ def _completed(study: Study) -> dict[str, Any]:
     """The content with those defaults that depend on other keys."""
     content = study.content
     training_sets = {
-        name: {**each, "draw_from": each.get("draw_from", each["synthetic"])} if "synthetic" in each else each
+        name: {**each, "draw_from": _draw_from(content, each)} if "synthetic" in each else each
         for name, each in content["training_sets"].items()
     }
     scores = [
@@ -124,6 +125,13 @@ def _completed(study: Study) -> dict[str, Any]:
         for name, each in content["figures"].items()
     }
     return {**content, "training_sets": training_sets, "scores": scores, "tables": tables, "figures": figures}
+
+
+def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> int:
+    """How many images per class of the pool, or of those that the filter keeps, a seed draws its own from."""
+    if "filter" in training_set:
+        return int(content["filters"][training_set["filter"]]["keep"])
+    return int(training_set.get("draw_from", training_set["synthetic"]))
 
 
 class _Reader:
@@ -178,7 +186,8 @@ class _Reader:
                 raise self.differing(f"{section}.{key}", (other, known), (study, definition))
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
-        for check in (checks.definitions, checks.runs, result_checks.measurements, result_checks.displays):
+        later = (checks.runs, result_checks.measurements, result_checks.displays)
+        for check in (checks.definitions, filter_checks.filters, *later):
             self._require_sound(name, check(whole), origin)
         return _completed(whole)
 

@@ -1,11 +1,13 @@
 """Which images a run trains on: nested draws of real images, draws from a pool, label noise."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from synthmix.data import Split
+from synthmix.kept import Kept
 from synthmix.pools import Pool
 from synthmix.streams import stream
 
@@ -106,7 +108,13 @@ def noisy_labels(labels: np.ndarray, probability: float, classes: int, seed: int
 
 
 def assemble(
-    spec: dict[str, Any], seed: int, train: Split, pools: dict[str, Pool], classes: int, source: str
+    spec: dict[str, Any],
+    seed: int,
+    train: Split,
+    pools: dict[str, Pool],
+    classes: int,
+    source: str,
+    kept: Mapping[tuple[str, str], Kept] | None = None,
 ) -> TrainingSet:
     """The training set of one run.
 
@@ -117,6 +125,8 @@ def assemble(
         pools: the pools that the definition names, by name.
         classes: number of classes.
         source: what to name in an error.
+        kept: what filters keep, by names of pool and filter. With a filter, generated images are drawn by their ranks
+            among the kept ones as they are otherwise drawn by their index in the pool.
     """
     labels = train.labels
     if spec.get("label_noise"):
@@ -128,6 +138,8 @@ def assemble(
     images, targets = [train.images[chosen]], [labels[chosen]]
     if spec.get("synthetic"):
         pool = of_seed(pools[spec["pool"]], seed)
+        if spec.get("filter"):
+            pool = (kept or {})[spec["pool"], spec["filter"]].of(pool)
         draw_from = spec.get("draw_from") or spec["synthetic"]
         rows = draw_synthetic(pool, spec["synthetic"], draw_from, classes, seed, f"{source}: pool {spec['pool']}")
         drawn = pool.labels[rows]

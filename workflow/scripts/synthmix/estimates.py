@@ -18,7 +18,17 @@ from synthmix.units import units
 # Parts of a spec that change what is computed, but hardly how long it takes. What is not named here counts.
 FREE = {"learning_rate", "momentum", "weight_decay", "width_scaled", "schedule", "warmup_steps", "label_noise", "seed"}
 FREE |= {"seeds", "ema_decay", "gradient_clip", "label_dropout", "prediction", "noise_schedule", "shard", "pool"}
-FREE |= {"shuffle_synthetic_labels", "keys", "upstream", "code", "about", "names", "extractor_name", "draw_from"}
+FREE |= {
+    "shuffle_synthetic_labels",
+    "keys",
+    "upstream",
+    "code",
+    "about",
+    "names",
+    "extractor_name",
+    "draw_from",
+    "filter",
+}
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def write_results(
     Args:
         results: probabilities on the test split by run.
         test: the test split.
-        spec: of the evaluation; its `about` says what each training set's generator saw.
+        spec: of the evaluation; its `about` says what each training set's generator and filter saw.
         training: what `write` left in training.json.
         meta: of the data set.
         device: where the test ran.
@@ -136,16 +136,17 @@ def write_results(
     for (training_set, seed), found in results.items():
         tables.append(_predictions(training_set, seed, found, test))
         row = {**facts[training_set, seed], "test_images": len(test.labels), **judge(found, test.labels)}
-        rows.append({**row, **_generator(spec["about"][training_set], meta)})
+        about = spec["about"][training_set]
+        rows.append({**row, **_generator(about, meta), **_filter(about, meta)})
     with files.atomic(output.predictions) as temporary:
         pq.write_table(pa.concat_tables(tables), temporary, compression="zstd", write_page_checksum=True)
-    about = {
+    made = {
         "spec": spec,
         "versions": training["versions"],
         "device": hardware(device),
         "trained_on": training["device"],
     }
-    files.write_json(output.metrics, {**about, "runs": rows})
+    files.write_json(output.metrics, {**made, "runs": rows})
 
 
 def _predictions(training_set: str, seed: int, found: np.ndarray, test: Split) -> pa.Table:
@@ -169,3 +170,11 @@ def _generator(about: Mapping[str, Any], meta: dict[str, Any]) -> dict[str, Any]
     per_class = about.get("generator_real")
     seen = per_class * len(meta["classes"]) if per_class else sum(meta["counts"]["train"].values())
     return {"pool": about["pool"], "generator_scope": about["generator_scope"], "generator_real_images": seen}
+
+
+def _filter(about: Mapping[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
+    """Which filter chose the generated images of a run, and how many real images it saw; None where that is unknown."""
+    train = sum(meta["counts"]["train"].values())
+    # the first of the halves of stratify.split_halves has the odd image
+    seen = {"train": train, "half": (train + 1) // 2}.get(about.get("filter_scope", ""))
+    return {"filter": about.get("filter"), "filter_real_images": seen}

@@ -18,7 +18,7 @@ from synthmix.spec import digest
 
 Definition = dict[str, Any]
 ENVIRONMENT = "SYNTHMIX_PLAN"  # names the file of the frozen plan, for the jobs of one call of Snakemake
-KINDS = ("datasets", "generators", "pools", "extractors", "training_sets", "models", "recipes")
+KINDS = ("datasets", "generators", "pools", "extractors", "filters", "training_sets", "models", "recipes")
 
 
 class Job(NamedTuple):
@@ -156,7 +156,9 @@ class Plan:
         """(pool, images per class from its start) that a training set reads."""
         used = self.definitions["training_sets"][training_set]
         needs = []
-        if used.get("pool"):
+        if used.get("filter"):
+            needs.append((used["pool"], self.definitions["filters"][used["filter"]]["among"]))
+        elif used.get("pool"):
             needs.append((used["pool"], used.get("draw_from") or used["synthetic"]))
         if monitor := used.get("monitor"):
             needs.append((monitor["pool"], monitor["first"] + monitor["per_class"]))
@@ -170,6 +172,22 @@ class Plan:
             for pool, per_class in self.needed(training_set)
             for path in self.shards(job.dataset, pool, per_class, seeds)
         ]
+        return list(dict.fromkeys(paths))
+
+    def filter_shards(self, dataset: str, pool: str, group: str, name: str) -> list[str]:
+        """The shards that a filter chooses from, of one group of a pool."""
+        paths = self.shards(dataset, pool, self.definitions["filters"][name]["among"])
+        return [path for path in paths if layout.shard_name(path)[0] == group]
+
+    def job_filters(self, job: Job) -> list[str]:
+        """What filters keep of the pools that the runs of a job read: every such file."""
+        paths = []
+        for training_set, seeds in self.jobs[job].items():
+            used = self.definitions["training_sets"][training_set]
+            if used.get("filter"):
+                names = {"dataset": job.dataset, "pool": used["pool"], "filter": used["filter"]}
+                groups = self.groups(job.dataset, used["pool"], seeds)
+                paths += [layout.FILTER.format(**names, group=group) for group in groups]
         return list(dict.fromkeys(paths))
 
     def pool_shards(self, dataset: str, pool: str) -> list[str]:
@@ -206,6 +224,9 @@ class Plan:
         for extractor in of["extractors"].values():
             file = f"synthmix/extractors/{extractor['kind']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "reference", "score")}
+        for chosen in of["filters"].values():
+            kinds = (chosen["kind"], of["extractors"][chosen["extractor"]]["kind"])
+            entries.add(("filter.py", f"synthmix/filters/{kinds[0]}.py", f"synthmix/extractors/{kinds[1]}.py"))
         for model in of["models"].values():
             file = f"synthmix/models/{model['architecture']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}

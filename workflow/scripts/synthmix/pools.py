@@ -160,6 +160,11 @@ def read(paths: Sequence[str | Path]) -> Pool:
     return Pool(*(np.concatenate([getattr(shard, name) for shard in shards]) for name in vars(shards[0])))
 
 
+def read_prompts(paths: Sequence[str | Path]) -> list[str | None]:
+    """The prompts of the images that `read` returns, in its order; None for an image that was made without one."""
+    return [text for path in paths for text in pq.read_table(path, columns=["prompt"])["prompt"].to_pylist()]
+
+
 def _read(path: str | Path) -> Pool:
     content = Path(path).read_bytes()
     start, end = _last_seal(content)

@@ -60,6 +60,10 @@ class Products:
             return {}
         return {"extractor": layout.EXTRACTOR.format(dataset=dataset, extractor=name) + ".safetensors"}
 
+    def filter_extractor(self, dataset: str, name: str) -> dict[str, str]:
+        """The files of the extractor that a filter uses."""
+        return self.extractor_files(dataset, self.plan.definitions["filters"][name]["extractor"])
+
     def job_files(self, study: str, name: str, names: Definition | None = None) -> list[str]:
         """The file `name` of every training job behind the runs of a study that `names` selects."""
         return [f"{layout.job_folder(job)}/{name}" for job in self.plan.study_jobs(study, names)]
@@ -97,6 +101,7 @@ class Products:
             "train_generator": generators,
             "generate": [path.replace("shard-", "").removesuffix(".parquet") for path in shards],
             "reference": [path.removesuffix(".safetensors") for path in self.reference_files(study)],
+            "filter": [path.removesuffix(".parquet") for job in jobs for path in self.plan.job_filters(job)],
             "score": [path.removesuffix(".json") for path in self.score_files(study)],
             "train": [layout.job_folder(job) for job in jobs],
             "evaluate": [layout.job_folder(job) for job in jobs],

@@ -166,6 +166,9 @@ def _scored(study: Study, where: str, figure: Mapping[str, Any], training_set: s
     if not pool:
         yield f"{where}.training_set", f"{training_set} has no generated images; leave it out"
         return
+    if "filter" in study.of["training_sets"][training_set]:
+        yield f"{where}.training_set", f"{training_set} is filtered, and scores are of whole pools; leave it out"
+        return
     rows = _rows(study.content["scores"], POOL)
     extractors = sorted({row[2] for row in rows if row[:2] == (dataset, pool)})
     if not extractors:

@@ -28,6 +28,7 @@ class Specs:
         self.shard = memoised(self._shard)
         self.extractor = memoised(self._extractor)
         self.reference = memoised(self._reference)
+        self.filter = memoised(self._filter)
         self.run_key = memoised(self._run_key)
 
     def _spec(self, *entries: str, **parts: Any) -> str:
@@ -81,6 +82,25 @@ class Specs:
     def _shards(self, dataset: str, pool: str, paths: Iterable[str]) -> list[str]:
         return [digest(self.shard(dataset, pool, *layout.shard_name(path))) for path in paths]
 
+    def _filter(self, dataset: str, pool: str, group: str, name: str, seed: int | None = None) -> str:
+        """Spec of filter for one group of a pool; with a seed, of that seed's images alone."""
+        definition = self.of["filters"][name]
+        extractor = self.of["extractors"][definition["extractor"]]
+        shards = map(layout.shard_name, self.plan.filter_shards(dataset, pool, group, name))
+        return self._spec(
+            "filter.py",
+            f"synthmix/filters/{definition['kind']}.py",
+            _extractor_file(extractor),
+            selection=_without(definition, "extractor"),
+            extractor=extractor,
+            seeds=self._seeds(dataset, self.of["pools"][pool]["generator"], group, seed),
+            upstream={
+                "data": digest(self.data(dataset)),
+                "extractor": digest(self.extractor(dataset, definition["extractor"])),
+                "shards": [digest(self.shard(dataset, pool, *each, seed)) for each in shards],
+            },
+        )
+
     def _run_key(self, dataset: str, training_set: str, model: str, recipe: str, seed: int) -> str:
         """Digest of all that one trained classifier depends on."""
         used = self.of["training_sets"][training_set]
@@ -89,15 +109,20 @@ class Specs:
             own = seed if self.plan.generator_of(pool).get("train_on") else None
             names = map(layout.shard_name, self.plan.shards(dataset, pool, per_class, [seed]))
             shards.append([digest(self.shard(dataset, pool, group, index, own)) for group, index in names])
+        kept = None
+        if used.get("filter"):
+            own = seed if self.plan.generator_of(used["pool"]).get("train_on") else None
+            (group,) = self.plan.groups(dataset, used["pool"], [seed])
+            kept = digest(self.filter(dataset, used["pool"], group, used["filter"], own))
         monitor = _without(used["monitor"], "pool") if used.get("monitor") else None
         spec = self._spec(
             "train.py",
             self._architecture(model),
-            training_set={**_without(used, "pool"), "monitor": monitor},
+            training_set={**_without(used, "pool", "filter"), "monitor": monitor},
             model=self.of["models"][model],
             recipe=_without(self.of["recipes"][recipe], "seeds_per_job"),
             seed=seed,
-            upstream={"data": digest(self.data(dataset)), "shards": shards},
+            upstream={"data": digest(self.data(dataset)), "shards": shards, "kept": kept},
         )
         return digest(spec)
 
@@ -131,13 +156,22 @@ class Specs:
         return self._spec("evaluate.py", self._architecture(job.model), names=job._asdict(), about=about, **parts)
 
     def _who_saw_what(self, training_set: str) -> Definition:
-        """The pool of a training set, and which real images its generator saw."""
-        pool = self.of["training_sets"][training_set].get("pool")
+        """The pool and filter of a training set, and which real images its generator and its filter saw."""
+        used = self.of["training_sets"][training_set]
+        pool, name = used.get("pool"), used.get("filter")
         if not pool:
             return {}
         train_on = self.plan.generator_of(pool).get("train_on")
         scope = "same" if train_on else "full"
-        return {"pool": pool, "generator_scope": scope, "generator_real": train_on["real"] if train_on else None}
+        seen = {"pool": pool, "generator_scope": scope, "generator_real": train_on["real"] if train_on else None}
+        return {**seen, "filter": name, "filter_scope": self._filter_scope(name)} if name else seen
+
+    def _filter_scope(self, name: str) -> str | None:
+        """The real images that a filter saw: "train", "half" of it as a trained extractor did, or None: unknown."""
+        definition = self.of["filters"][name]
+        if definition["kind"] == "distance":
+            return "train"
+        return "half" if self.of["extractors"][definition["extractor"]]["kind"] == "classifier" else None
 
     def cross_test(self, job: Job, training_set: str, pool: str) -> str:
         """Spec of cross_test: the runs of one training set in a job, on the images of a pool."""

@@ -20,6 +20,11 @@ COMPARED = ["baseline", "difference", "t_low", "t_high", "joint_low", "joint_hig
 COMPARED += ["pair_correlation", "primary"]
 SAME = "generator trained on the same images"
 FEW_SHOT = "full-data generator, few-shot classifier"
+FULL_DATA = "(full-data filter)"
+FILTERED = (
+    "Filters chose among the generated images. A full-data filter saw more real images than the classifier: its row is "
+    "no few-shot result, however few images the classifier trained on."
+)
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
@@ -67,10 +72,11 @@ def scope(runs: pd.DataFrame) -> str:
 def _results(runs: pd.DataFrame) -> dict[str, Any]:
     accuracy = statistics.t_interval(runs["accuracy"])
     balanced = statistics.t_interval(runs["balanced_accuracy"])
-    images = {name: constant(runs, name) for name in ("generator_real_images", "real_images", "synthetic_images")}
+    kinds = ("generator_real_images", "filter_real_images", "real_images", "synthetic_images")
     return {
         "generator": scope(runs),
-        **images,
+        "filter": text(runs, "filter"),
+        **{name: constant(runs, name) for name in kinds},
         "n": accuracy.n,
         "accuracy": accuracy.mean,
         "accuracy_low": accuracy.low,
@@ -126,7 +132,10 @@ def _formatted(data: pd.DataFrame) -> pd.DataFrame:
         run = row["status"] == "run"
         difference = "" if missing(row["difference"]) else f"{100 * row['difference']:+.1f}"
         flag = "(primary)" if row["primary"] is True else ""
-        unknown = "unknown" if row.get("generator") and missing(row["generator_real_images"]) else ""
+        unseen = {
+            part: "unknown" if row.get(part) and missing(row[f"{part}_real_images"]) else ""
+            for part in ("generator", "filter")
+        }
         rows.append(
             {
                 "Dataset": row["dataset"],
@@ -134,7 +143,9 @@ def _formatted(data: pd.DataFrame) -> pd.DataFrame:
                 "Recipe": row["recipe"] or "",
                 "Training set": row["training_set"],
                 "Generator": row.get("generator") if run else "",
-                "Real images (generator)": unknown or count(row.get("generator_real_images")),
+                "Filter": _filter(row),
+                "Real images (generator)": unseen["generator"] or count(row.get("generator_real_images")),
+                "Real images (filter)": unseen["filter"] or count(row.get("filter_real_images")),
                 "Real images (classifier)": count(row.get("real_images")),
                 "Synthetic images": count(row.get("synthetic_images")),
                 "Seeds": count(row.get("n")),
@@ -153,6 +164,14 @@ def _formatted(data: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _filter(row: Mapping[str, Any]) -> str:
+    """The filter, and whether it saw more real images than the classifier."""
+    seen, real = row.get("filter_real_images"), row.get("real_images")
+    if missing(row.get("filter")):
+        return ""
+    return joined(row["filter"], FULL_DATA if (seen or 0) > (real or 0) else "")
+
+
 def _cell(row: Mapping[str, Any], name: str) -> str:
     return joined(percent(row.get(name)), bracket(row.get(f"{name}_low"), row.get(f"{name}_high")))
 
@@ -164,6 +183,8 @@ def _notes(data: pd.DataFrame, family: int) -> list[str]:
         + (own if (data.get("generator") == SAME).any() else "")  # type: ignore[union-attr]
         + "."
     ]
+    if "filter" in data and data["filter"].notna().any():
+        notes.append(FILTERED)
     reached = data.dropna(subset=["p_min"])
     if not reached.empty:
         pairs = reached[["n", "p_min"]].drop_duplicates().sort_values("n").itertuples(index=False)

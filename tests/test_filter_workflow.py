@@ -1,0 +1,149 @@
+"""Filters in the workflow: what reruns, what a run depends on, and what a study says of them."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from workspace import STUDY, Workspace
+
+pytestmark = pytest.mark.workflow
+
+FILTERED = """
+title: Filters
+question: Are filtered images worth more than others?
+
+datasets:
+  digits: {source: embedded, name: digits, val: 0.1, test: 0.1, seed: 0, limit: {train: 200, test: 100}}
+
+generators:
+  ddpm: &ddpm
+    kind: ddpm
+    channels: [8, 16]
+    layers_per_block: 1
+    attention: [false, false]
+    steps: 3
+    batch_size: 8
+    learning_rate: 0.003
+  own: {<<: *ddpm, train_on: {real: 3}, seeds_per_job: 3}
+
+pools:
+  ddpm: {generator: ddpm, sampler: ddim, steps: 2, guidance: 1.0, per_class: 8, shard_size: 4, batch_size: 40}
+  own: {generator: own, sampler: ddim, steps: 2, guidance: 1.0, per_class: 4, shard_size: 4, batch_size: 40}
+
+extractors:
+  features: {kind: classifier, model: {architecture: feature_cnn, width: 4}, epochs: 1, seed: 0}
+
+filters:
+  sure: {kind: confidence, extractor: features, among: 8, keep: 4}
+  near: {kind: distance, extractor: features, among: 4, keep: 2}
+
+training_sets:
+  every: {real: 3, synthetic: 2, pool: ddpm, draw_from: 8}
+  sure: {real: 3, synthetic: 2, pool: ddpm, filter: sure}
+  near: {real: 3, synthetic: 2, pool: ddpm, filter: near}
+  own-near: {real: 3, synthetic: 2, pool: own, filter: near}
+
+models:
+  cnn: {architecture: cnn_block, width: 2}
+
+recipes:
+  quick: {optimizer: sgd, learning_rate: 0.01, batch_size: 16, steps: 2, seeds_per_job: 3}
+
+runs:
+  - {dataset: digits, training_set: [every, sure, near, own-near], model: cnn, recipe: quick, seeds: 2}
+
+comparisons:
+  - {baseline: every, training_set: [sure, near]}
+
+tables:
+  main: {kind: accuracy}
+  cost: {kind: cost}
+"""
+SHOWN = {"experiments": 1, "comparisons": 1, "table": 2, "report": 1}
+FILTERS = "results/filters/digits"
+
+
+@pytest.fixture(scope="module")
+def filtered(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace in which a study with filters is built, except its report."""
+    workspace = Workspace.of_sources(tmp_path_factory.mktemp("filtered") / "built")
+    workspace.write(STUDY, FILTERED)
+    workspace.snakemake("--until", "table")
+    return workspace
+
+
+@pytest.fixture
+def changed(filtered: Workspace, tmp_path: Path) -> Workspace:
+    """A copy to change."""
+    return filtered.copy(tmp_path / "workspace")
+
+
+def experiments(workspace: Workspace) -> list[dict[str, str]]:
+    with (workspace / "results/studies/tiny/experiments.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_filtered_and_all_have_equal_sizes_and_say_who_saw_what(filtered: Workspace) -> None:
+    rows = experiments(filtered)
+    assert {(row["real_images"], row["synthetic_images"]) for row in rows} == {("30", "20")}
+    seen = {row["training_set"]: (row["filter"], float(row["filter_real_images"] or 0)) for row in rows}
+    # 200 images of train: the extractor has seen one half, the distances are to all
+    assert seen == {"every": ("", 0), "sure": ("sure", 100), "near": ("near", 200), "own-near": ("near", 200)}
+    table = filtered.read("results/studies/tiny/tables/main.md")
+    assert "sure (full-data filter)" in table
+    assert "A full-data filter saw more real images than the classifier" in table
+
+
+def test_every_seeds_images_are_filtered_by_themselves(filtered: Workspace) -> None:
+    for name, seeds, keep in (("ddpm/all/sure", [-1], 4), ("ddpm/all/near", [-1], 2), ("own/seeds0-2/near", [0, 1], 2)):
+        kept = pq.read_table(filtered / f"{FILTERS}/{name}.parquet").to_pydict()
+        counts = Counter(zip(kept["seed"], kept["label"], strict=True))
+        assert counts == {(seed, label): keep for seed in seeds for label in range(10)}
+        assert max(kept["index"]) < (8 if name.endswith("sure") else 4)
+        assert kept["rank"] == list(range(keep)) * (10 * len(seeds))
+
+
+def test_a_built_study_is_up_to_date(filtered: Workspace) -> None:
+    assert filtered.planned() == {"report": 1}
+    assert "filter" in filtered.read("results/studies/tiny/tables/cost.csv")
+
+
+def test_a_changed_filter_reruns_the_runs_that_use_it(changed: Workspace) -> None:
+    changed.replace(STUDY, "among: 8, keep: 4", "among: 8, keep: 3")
+    assert changed.planned() == SHOWN | {"filter": 1, "train": 1, "evaluate": 1}
+    before = changed.entries()
+    changed.snakemake("--until", "experiments")
+    assert changed.made(before) == Counter(classifier=2, tested=2)
+    changed.replace(STUDY, "among: 8, keep: 3", "among: 8, keep: 4")
+    between = changed.entries()
+    changed.snakemake("--until", "experiments")
+    assert changed.made(between) == Counter(), "the store has the runs of the earlier filter"
+
+
+def test_the_code_of_a_kind_counts_for_its_own_filters(changed: Workspace) -> None:
+    path = "workflow/scripts/synthmix/filters/distance.py"
+    changed.replace(path, "    generated, real = ", "    _ = 0\n    generated, real = ")
+    assert changed.planned() == SHOWN | {"filter": 2, "train": 2, "evaluate": 2}
+
+
+def test_another_name_trains_nothing(changed: Workspace) -> None:
+    changed.write(
+        STUDY, changed.read(STUDY).replace(" sure: {kind", " certain: {kind").replace("filter: sure", "filter: certain")
+    )
+    before = changed.entries()
+    changed.snakemake("--until", "train")
+    assert changed.made(before) == Counter()
+
+
+def test_a_larger_pool_chooses_the_same(changed: Workspace) -> None:
+    changed.replace(STUDY, "per_class: 8,", "per_class: 16,")
+    assert changed.planned() == {"report": 1}
+
+
+def test_one_more_seed_leaves_the_runs_of_others_alone(changed: Workspace) -> None:
+    changed.replace(STUDY, "seeds: 2}", "seeds: 3}")
+    before = changed.entries()
+    changed.snakemake("--until", "train")
+    assert changed.made(before) == Counter(generator=1, generated=1, classifier=4)

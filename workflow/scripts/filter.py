@@ -1,0 +1,32 @@
+"""Choose the images of a pool that a filter keeps: the best of each class."""
+
+from pathlib import Path
+
+from synthmix import data, filtering, job, kept, pools
+from synthmix.files import read_json
+
+spec = job.start(snakemake)
+device = job.device(snakemake)
+settings = job.settings()
+kind, network = map(job.module, spec["entries"][1:])
+given = snakemake.input.get("extractor") or spec["extractor"].get("weights")
+place = (Path(given) if given else None, Path(settings["weights"]), settings["offline"])
+view = filtering.View(
+    data.read(job.local(snakemake.input.train)),
+    read_json(snakemake.input.meta)["classes"],
+    network.build(spec["extractor"], *place),
+    spec["extractor"],
+    *place,
+    device,
+)
+shards, wildcards = snakemake.input.shards, snakemake.wildcards
+chosen = filtering.choose(
+    kind.scores,
+    spec["selection"],
+    pools.read(shards),
+    pools.read_prompts(shards),
+    view,
+    f"filter {wildcards.filter} of pool {wildcards.pool} ({wildcards.dataset})",
+)
+kept.write(snakemake.output.kept, chosen)
+job.finish(snakemake)

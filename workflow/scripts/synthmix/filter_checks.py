@@ -1,0 +1,49 @@
+"""Checks of filters: each agrees with its extractor, and with the pools and training sets that it is used for."""
+
+from collections.abc import Iterator
+
+from synthmix.checks import Definition, Problem, Study
+
+EXTRACTORS = {"confidence": "classifier", "clip_score": "clip"}  # kinds of filters that need one kind of extractor
+
+
+def filters(study: Study) -> Iterator[Problem]:
+    """Filters can be computed, and keep enough of every pool that they are used for."""
+    for name, own in study.of["filters"].items():
+        for key, text in _filter(study, own):
+            yield f"filters.{name}.{key}", text
+    for name, used in study.of["training_sets"].items():
+        if "filter" in used:
+            for key, text in _training_set(study, used):
+                yield f"training_sets.{name}.{key}", text
+
+
+def _filter(study: Study, own: Definition) -> Iterator[Problem]:
+    if own["keep"] > own["among"]:
+        yield "keep", f"{own['keep']} images per class of {own['among']} (among); lower it, or raise among"
+    kind, wanted = study.of["extractors"][own["extractor"]]["kind"], EXTRACTORS.get(own["kind"])
+    if wanted and kind != wanted:
+        suited = [name for name, each in study.of["extractors"].items() if each["kind"] == wanted]
+        remedy = f"name {' or '.join(suited)}" if suited else "define one"
+        yield "extractor", f"{own['extractor']} is of kind {kind}, and {own['kind']} needs kind {wanted}; {remedy}"
+
+
+def _training_set(study: Study, used: Definition) -> Iterator[Problem]:
+    name = used["filter"]
+    own = study.of["filters"][name]
+    if "synthetic" not in used:
+        yield "filter", "needs synthetic (images per class); add it, or delete this key"
+        return
+    if "draw_from" in used:
+        yield "draw_from", f"given beside filter: each seed draws from the {own['keep']} that it keeps; delete it"
+    if used["synthetic"] > own["keep"]:
+        count = f"{used['synthetic']} images per class, but filter {name} keeps {own['keep']}"
+        yield "synthetic", f"{count}; lower it, or raise filters.{name}.keep"
+    pool = used["pool"]
+    definition = study.of["pools"][pool]
+    if own["among"] > definition["per_class"]:
+        count = f"{name} chooses among {own['among']} images per class, but pool {pool} has {definition['per_class']}"
+        yield "filter", f"{count}; lower filters.{name}.among, or raise pools.{pool}.per_class"
+    unprompted = study.of["generators"][definition["generator"]]["kind"] == "ddpm"
+    if own["kind"] == "clip_score" and "template" not in own and unprompted:
+        yield "filter", f"{name} compares with prompts, and pool {pool} has none; add filters.{name}.template"

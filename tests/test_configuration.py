@@ -291,6 +291,35 @@ def test_studies_of_two_data_sets(folder: Path, edits: list[Edit], expected: str
     assert error_of(folder, "bad").startswith(f"studies/bad.yaml: {expected}")
 
 
+def filtered() -> list[Edit]:
+    """Adds two filters, and a training set that uses one of them."""
+    choice = {"among": 80, "keep": 40}
+    filters = {
+        "sure": {"kind": "confidence", "extractor": "digits-features", **choice},
+        "fitting": {"kind": "clip_score", "extractor": "clip", **choice},
+        "near": {"kind": "distance", "extractor": "digits-features", **choice},
+    }
+    return [
+        setter("extractors/clip", {"kind": "clip"}),
+        setter("filters", filters),
+        setter("training_sets/filtered", {"real": 3, "synthetic": 20, "pool": "ddpm", "filter": "sure"}),
+        setter("runs/2/training_set", [*STUDY["runs"][2]["training_set"], "filtered"]),
+    ]
+
+
+@pytest.mark.parametrize(("edits", "expected"), error_cases("filters"))
+def test_filters_that_cannot_be_used(folder: Path, edits: list[Edit], expected: str) -> None:
+    write(folder, "bad", edited(*filtered(), *edits))
+    assert error_of(folder, "bad").startswith(f"studies/bad.yaml: {expected}")
+
+
+def test_a_filtered_training_set_draws_from_all_that_is_kept(folder: Path) -> None:
+    write(folder, "a", edited(*filtered()))
+    study = read_studies(folder, ["a"]).active["a"]
+    assert study["training_sets"]["filtered"]["draw_from"] == 40
+    assert study["filters"]["near"]["prefer"] == "nearest"
+
+
 def test_a_figure_names_its_data_set_where_there_are_several(folder: Path) -> None:
     figures = [setter(f"figures/{name}/dataset", "digits") for name in ("usefulness", "curves", "confusion")]
     second = setter("runs/5", {**STUDY["runs"][0], "dataset": "other"})

@@ -1,7 +1,7 @@
 """`make fetch`: what studies need from outside is downloaded or named, on a machine that reaches no hub."""
 
 import pytest
-from networks import CLIP, save_clip
+from networks import CLIP, save_clip, save_clip_with_text
 from workspace import STUDY, Workspace
 
 NOBODY = "http://127.0.0.1:9"  # a proxy that does not answer: no download succeeds, wherever the tests run
@@ -35,6 +35,22 @@ def test_what_is_missing_is_no_longer_so_once_it_is_put_there(sources: Workspace
     save_clip(sources / "results/weights/tiny-clip")
     sources.replace(STUDY, "extractors:\n", f"extractors:\n  own: {{kind: clip, variant: {CLIP['variant']}}}\n")
     assert "there    extractor own (clip)" in sources.command("fetch", "tiny")
+
+
+def test_a_filter_by_clip_needs_a_tokenizer(sources: Workspace) -> None:
+    given = sources / "clip"
+    save_clip_with_text(given, ["cat"])
+    sources.replace(
+        STUDY,
+        "extractors:\n",
+        "filters:\n  fitting: {kind: clip_score, extractor: own, among: 4, keep: 2, template: '{class}'}\n"
+        f"extractors:\n  own: {{kind: clip, variant: {CLIP['variant']}, weights: clip}}\n",
+    )
+    assert "there    filter fitting (clip_score): " in sources.command("fetch")
+    (given / "tokenizer.json").unlink()
+    output = sources.command("fetch", status=1, HTTPS_PROXY=NOBODY, https_proxy=NOBODY)
+    assert "there    extractor own (clip): " in output
+    assert "MISSING  filter fitting (clip_score): no weights for someone/tiny-clip" in output
 
 
 def test_a_wrong_study_is_one_line(sources: Workspace) -> None:

@@ -89,6 +89,24 @@ def test_generator_of_unknown_training_data_is_called_unknown(artefacts: Artefac
     assert row(table, training_set="mix", recipe="vit-steps")[1]["Real images (generator)"] == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("seen", "name", "count"),
+    [(574, "sure (full-data filter)", "574"), (30, "sure", "30"), (None, "sure", "unknown")],
+)
+def test_a_filter_that_saw_more_than_the_classifier_is_marked(
+    artefacts: Artefacts, tmp_path: Path, seen: int | None, name: str, count: str
+) -> None:
+    runs = artefacts.read_experiments().assign(filter=None, filter_real_images=None)
+    runs.loc[runs["training_set"] == "shot3-syn20", ["filter", "filter_real_images"]] = ["sure", seen]
+    rendering.write_frame(tmp_path / "experiments.csv", runs)
+    table = accuracy.build(FEWSHOT, dataclasses.replace(artefacts, experiments=tmp_path / "experiments.csv"))
+    frame = row(table, training_set="shot3-syn20", recipe="vit-steps")[1]
+    assert (frame["Filter"], frame["Real images (filter)"]) == (name, count)
+    assert row(table, training_set="shot3-syn80", recipe="vit-steps")[1]["Filter"] == ""
+    assert accuracy.FILTERED in table.notes
+    assert not {"Filter", "Real images (filter)"} & set(accuracy.build(FEWSHOT, artefacts).frame)
+
+
 def test_an_arm_with_two_baselines_has_a_row_for_each(artefacts: Artefacts) -> None:
     table = accuracy.build(FEWSHOT, artefacts)
     arm = table.data[(table.data["training_set"] == "shot3-own20") & (table.data["recipe"] == "cnn-steps")]

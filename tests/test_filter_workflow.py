@@ -15,7 +15,7 @@ title: Filters
 question: Are filtered images worth more than others?
 
 datasets:
-  digits: {source: embedded, name: digits, val: 0.1, test: 0.1, seed: 0, limit: {train: 200, test: 100}}
+  digits: {source: embedded, name: digits, val: 0.1, test: 0.1, seed: 0, limit: {train: 201, test: 100}}
 
 generators:
   ddpm: &ddpm
@@ -89,8 +89,8 @@ def test_filtered_and_all_have_equal_sizes_and_say_who_saw_what(filtered: Worksp
     rows = experiments(filtered)
     assert {(row["real_images"], row["synthetic_images"]) for row in rows} == {("30", "20")}
     seen = {row["training_set"]: (row["filter"], float(row["filter_real_images"] or 0)) for row in rows}
-    # 200 images of train: the extractor has seen one half, the distances are to all
-    assert seen == {"every": ("", 0), "sure": ("sure", 100), "near": ("near", 200), "own-near": ("near", 200)}
+    # 201 images of train: the extractor has seen the larger half, the distances are to all
+    assert seen == {"every": ("", 0), "sure": ("sure", 101), "near": ("near", 201), "own-near": ("near", 201)}
     table = filtered.read("results/studies/tiny/tables/main.md")
     assert "sure (full-data filter)" in table
     assert "A full-data filter saw more real images than the classifier" in table

@@ -15,11 +15,11 @@ from synthmix.requests import Requests
 TINY = Path(__file__).parent / "studies/tiny.yaml"
 
 
-def requests(folder: Path, scale: str = "", **config: Any) -> Requests:
-    """The requests of the study tiny with a list of factors, under a configuration."""
+def requests(folder: Path, scale: str = "", more: str = "", **config: Any) -> Requests:
+    """The requests of the study tiny with a list of factors and further sections, under a configuration."""
     shutil.copyfile(TINY, folder / "tiny.yaml")
     with (folder / "tiny.yaml").open("a") as file:
-        file.write(f"\nscale: [{scale}]\n")
+        file.write(f"\nscale: [{scale}]\n{more}")
     return Requests(Plan(validate_config(config, "config.yaml"), read_studies(folder, ["tiny"]).active))
 
 
@@ -40,6 +40,15 @@ VIT = {**CNN, "model": "vit", "recipe": "block"}
 def test_amounts_are_those_of_the_configuration(tmp_path: Path) -> None:
     train = {"gpu": 2, "threads": 3, "mem_mb": 500, "runtime": 7}
     assert asked(requests(tmp_path, resources={"train": train}), "train", **CNN) == train
+
+
+def test_the_jobs_of_a_filter_are_those_of_its_extractor_too(tmp_path: Path) -> None:
+    filters = "filters: {near: {kind: distance, extractor: features, among: 4, keep: 2}}"
+    found = requests(
+        tmp_path, "{extractor: features, stage: filter, mem_mb: 3}", filters, resources={"filter": {"mem_mb": 200}}
+    )
+    names = {"dataset": "digits", "pool": "ddpm", "group": "all"}
+    assert asked(found, "filter", **names, filter="near")["mem_mb"] == 600
 
 
 def test_a_retry_asks_for_half_of_the_memory_more(tmp_path: Path) -> None:

@@ -86,14 +86,10 @@ def choose(
         for label in range(len(view.classes)):
             members = np.flatnonzero(images.labels == label)
             order = np.lexsort((images.index[members], -scores[members]))
-            parts.append((members[order[: selection["keep"]]], images, scores))
-    return Kept(
-        label=np.concatenate([images.labels[best] for best, images, _ in parts]),
-        index=np.concatenate([images.index[best] for best, images, _ in parts]),
-        seed=np.concatenate([images.seed[best] for best, images, _ in parts]),
-        rank=np.concatenate([np.arange(len(best)) for best, _, _ in parts]),
-        score=np.concatenate([scores[best] for best, _, scores in parts]),
-    )
+            best = members[order[: selection["keep"]]]
+            ranks = np.arange(len(best))
+            parts.append((images.labels[best], images.index[best], images.seed[best], ranks, scores[best]))
+    return Kept(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _require_enough(labels: np.ndarray, selection: Mapping[str, Any], classes: Sequence[str], source: str) -> None:

@@ -50,7 +50,7 @@ class Requests:
         names = {name: wildcards.get(name) for name in NAMES if wildcards.get(name)}
         if "pool" in names:
             names["generator"] = self.plan.definitions["pools"][names["pool"]]["generator"]
-        if "filter" in wildcards.keys():  # noqa: SIM118 (not a mapping)
+        if wildcards.get("filter"):
             names["extractor"] = self.plan.definitions["filters"][wildcards.get("filter")]["extractor"]
         return math.ceil(self.of[stage][key] * self._factor(stage, key, names))
 

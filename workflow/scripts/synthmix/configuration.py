@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix import checks, result_checks
-from synthmix.checks import DEFINITIONS, ONE_DATASET, Study
+from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
 from synthmix.schema import expected, read_schema, validated
 from synthmix.yaml_reader import read_yaml
@@ -98,7 +98,7 @@ def _completed(study: Study) -> dict[str, Any]:
     """The content with those defaults that depend on other keys."""
     content = study.content
     training_sets = {
-        name: {**each, "draw_from": each.get("draw_from", each["synthetic"])} if "synthetic" in each else each
+        name: {"draw_from": each["synthetic"], **each} if "synthetic" in each else each
         for name, each in content["training_sets"].items()
     }
     scores = [
@@ -106,11 +106,20 @@ def _completed(study: Study) -> dict[str, Any]:
         for entry in content["scores"]
         for pool in entry["pool"]
     ]
-    figures = {
-        name: {**each, "dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else each
-        for name, each in content["figures"].items()
-    }
-    return {**content, "training_sets": training_sets, "scores": scores, "figures": figures}
+    completed = {**content, "training_sets": training_sets, "scores": scores}
+    # accuracy is left unsaid, so that saying it changes no spec
+    metric = completed.pop("metric", "accuracy")
+    judged = {} if metric == "accuracy" else {"metric": metric}
+    for section in ("tables", "figures"):
+        completed[section] = {
+            name: {
+                **(judged if each["kind"] in JUDGED else {}),
+                **each,
+                **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
+            }
+            for name, each in content[section].items()
+        }
+    return {**completed, **judged}
 
 
 class _Reader:

@@ -292,7 +292,7 @@ def test_numbers_have_three_significant_digits(value: float, expected: str) -> N
 @pytest.mark.parametrize(
     ("caption", "kinds"),
     [
-        ("table.rst", ["accuracy", "scores", "cross_test", "cost"]),
+        ("table.rst", ["accuracy", "scores", "ranking", "cross_test", "cost"]),
         ("figure.rst", ["arms", "ladder", "usefulness", "learning_curves", "samples", "confusion"]),
     ],
 )

@@ -162,8 +162,8 @@ class _Predictions:
             return statistics.joint_interval(one.to_numpy(dtype=bool), other.to_numpy(dtype=bool))
         statistic = {"balanced_accuracy": resampling.balanced_accuracy, "auroc": resampling.auroc}[metric]
         labels = self._table(arm, runs, "label").to_numpy(dtype=np.int64)[0]
-        values = (table.to_numpy(dtype=np.float64) for table in (one, other))
-        return resampling.joint_interval(statistic, *values, labels)
+        values, against_values = (table.to_numpy(dtype=np.float64) for table in (one, other))
+        return resampling.joint_interval(statistic, values, against_values, labels)
 
     def _paths(self, arm: Arm, runs: pd.DataFrame) -> list[Path]:
         paths = []
@@ -176,7 +176,7 @@ class _Predictions:
 
     def _holds(self, arm: Arm, runs: pd.DataFrame, column: str) -> bool:
         """Whether predictions have a column; that of probabilities is there for two classes only."""
-        return column == "correct" or all(column in pq.read_schema(path).names for path in self._paths(arm, runs))
+        return column == "correct" or all(column in _columns(path) for path in self._paths(arm, runs))
 
     def _table(self, arm: Arm, runs: pd.DataFrame, column: str) -> pd.DataFrame:
         """Rows: the seeds of `runs`; columns: rows of the test split; values: the column of the predictions."""
@@ -190,6 +190,14 @@ class _Predictions:
                 f"{'/'.join(arm)}: predictions miss a seed or a test image: delete them and run snakemake again"
             )
         return table
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except (OSError, ValueError) as error:
+        raise DamagedFileError(path, error) from error
+    return names
 
 
 def _read(path: Path, training_set: str, column: str) -> pd.DataFrame:

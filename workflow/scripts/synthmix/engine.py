@@ -1,7 +1,7 @@
 """Running networks on uint8 images that live on the device: normalisation, augmentation, prediction."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -47,6 +47,17 @@ def autocast(device: str, precision: str) -> contextlib.AbstractContextManager:
     if precision == "bfloat16":
         return torch.autocast(device.split(":")[0], dtype=torch.bfloat16)
     return contextlib.nullcontext()
+
+
+def compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """The model's forward pass, compiled; the model itself keeps the parameters and can still be called.
+
+    Every size of batch is compiled by itself and nothing is left of earlier models, so that a result depends neither on
+    where a training was resumed nor on what else a job has trained.
+    """
+    torch.compiler.reset()
+    found: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False)
+    return found
 
 
 def augment(images: Tensor, kind: str, random: torch.Generator) -> Tensor:

@@ -158,8 +158,7 @@ def fit(
     order = _Order(len(labels), recipe["batch_size"], seed)
     augmentation = recipe.get("augment") or "none"
     random = torch.Generator()
-    # The state is that of the plain model, whose parameters the compiled one shares.
-    forward = torch.compile(model) if recipe.get("compile") else model
+    forward = engine.compiled(model) if recipe.get("compile") else model
     total = torch.tensor(state["sum"], dtype=torch.float64, device=device)  # loss, correct, images since the last row
     started = time.monotonic() - state["seconds"]
     model.train()

@@ -57,9 +57,7 @@ def points(spec: Mapping[str, Any], artefacts: Artefacts) -> list[Point]:
 def _point(spec: Mapping[str, Any], experiments: pd.DataFrame, arm: Arm, runs: pd.DataFrame) -> Point:
     pool = text(runs, "pool")
     if pool is None:
-        raise ValueError(
-            f"{spec['kind']}: {arm.training_set} has no generated images, so no metric stands beside it"
-        )
+        raise ValueError(f"{spec['kind']}: {arm.training_set} has no generated images, so no metric stands beside it")
     values = paired(experiments, arm, spec["baseline"], spec.get("metric", "accuracy"))
     if values.empty:
         raise ValueError(
@@ -87,9 +85,7 @@ def scores(spec: Mapping[str, Any], artefacts: Artefacts, chosen: Sequence[Point
     used = {point.pool: found[point.pool] for point in chosen}
     names = {score["extractor"]["name"] for score in used.values()}
     if len(names) > 1:
-        raise ValueError(
-            f"{spec['kind']}: scores of the extractors {sorted(names)} do not compare: set `extractor`"
-        )
+        raise ValueError(f"{spec['kind']}: scores of the extractors {sorted(names)} do not compare: set `extractor`")
     return used
 
 

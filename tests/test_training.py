@@ -1,5 +1,6 @@
 """Training a classifier: repeatable, resumed at any step to the last bit, and never done twice. Generators too."""
 
+import functools
 import os
 import shutil
 import signal
@@ -103,6 +104,26 @@ def test_resumed_after_any_step_equals_uninterrupted(train, recipe, network):
         assert_equal(train(recipe, network, stops=[step], name=f"{step:02d}"), whole)
 
 
+def test_compiling_leaves_the_state_to_the_plain_model(train, monkeypatch):
+    """With a backend that runs the captured graph as it is, nothing differs, be the run interrupted or not."""
+    backends = []
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=_recording(backends)))
+    whole = train("best-val")
+    assert not backends
+    assert_equal(train("best-val", compile=True, name="01"), whole)
+    assert_equal(train("best-val", compile=True, stops=[2], name="02"), whole)
+    assert sorted({size for size in backends}) == [5, 8]  # 21 images in batches of 8
+
+
+def _recording(sizes):
+    def backend(graph, inputs):
+        sizes.append(next(len(each) for each in inputs if each.dtype == torch.uint8))
+        return graph
+
+    return backend
+
+
+@pytest.mark.long
 @pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
 def test_a_compiled_training_is_the_same_but_for_rounding_and_resumes(train):
     """21 images in batches of 8: resumed at step 2, the first batch is the smaller last one of an epoch."""

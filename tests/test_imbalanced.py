@@ -22,7 +22,7 @@ TABLES = "results/studies/tiny/tables"
 def test_an_imbalanced_study_is_judged_by_auroc(sources: Workspace) -> None:
     study = (Path(__file__).parent / "studies/imbalanced.yaml").read_text()
     sources.write(STUDY, study.replace("source: parquet\n", f"source: parquet\n    root: {LESIONS}\n"))
-    sources.snakemake("--until", "table", "figure", "comparisons")
+    sources.snakemake(f"{TABLES}/main.md", f"{TABLES}/overview.md", "results/studies/tiny/figures/ladder.svg")
 
     job = sources / "results/runs/lesions/main/resnet/crop/seeds0-2"
     runs = read_json(job / "metrics.json")["runs"]

@@ -193,10 +193,49 @@ def test_only_seeds_of_both_arms_are_paired(artefacts: Artefacts) -> None:
 
 
 def test_another_metric_has_no_joint_interval(artefacts: Artefacts) -> None:
-    runs = artefacts.read_experiments()
-    frame = comparisons.compare(runs, [], fabricate.COMPARISONS[:1], None, metric="balanced_accuracy")
+    runs = artefacts.read_experiments().assign(macro_f1=lambda frame: frame["accuracy"])
+    frame = comparisons.compare(runs, [], fabricate.COMPARISONS[:1], None, metric="macro_f1")
     assert frame[["joint_low", "joint_high"]].isna().all(axis=None)
     assert frame["difference"].notna().all()
+
+
+def test_a_metric_that_is_no_mean_over_images_has_a_joint_interval_of_its_own(artefacts: Artefacts) -> None:
+    runs = artefacts.read_experiments()
+    entry = [{"baseline": "org", "training_set": "syn", "recipe": "cnn-steps"}]
+    frame = comparisons.compare(runs, artefacts.predictions, entry, None, metric="balanced_accuracy")
+    row = frame[frame["recipe"] == "cnn-steps"].iloc[0]
+    assert row["metric"] == "balanced_accuracy"
+    assert row["joint_low"] < row["difference"] < row["joint_high"]
+    # the fabricated classes are equal, so that the two accuracies are
+    accuracy = comparisons.compare(runs, artefacts.predictions, entry, None)
+    other = accuracy[accuracy["recipe"] == "cnn-steps"].iloc[0]
+    assert (row["joint_low"], row["joint_high"]) == pytest.approx((other["joint_low"], other["joint_high"]), abs=0.01)
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_auroc_is_resampled_where_predictions_hold_probabilities(tmp_path: Path, binary: bool) -> None:
+    """Set x ranks every image rightly, y the last one wrongly; probabilities are kept for two classes only."""
+    labels, seeds = [0, 0, 0, 1, 1], 3
+    probabilities = {"x": [0.1, 0.2, 0.3, 0.8, 0.9], "y": [0.1, 0.2, 0.3, 0.8, 0.25]}
+    runs = [one_run(name, seed) | {"auroc": area} for name, area in (("x", 1.0), ("y", 5 / 6)) for seed in range(seeds)]
+    metrics = metrics_file(tmp_path, "b", runs)
+    rows = [
+        {"training_set": name, "seed": seed, "index": index, "label": labels[index], "probability": value}
+        for name, values in probabilities.items()
+        for seed in range(seeds)
+        for index, value in enumerate(values)
+    ]
+    table = pd.DataFrame(rows)
+    path = metrics.with_name("predictions.parquet")
+    pq.write_table(pa.Table.from_pandas(table if binary else table.drop(columns="probability")), path)
+    entry = [{"baseline": "y", "training_set": "x"}]
+    row = comparisons.compare(experiments.collect([metrics]), [path], entry, None, "auroc").iloc[0]
+    assert row["difference"] == pytest.approx(1 / 6)
+    if binary:
+        assert row["joint_low"] == 0  # resamples without the image that y has wrong
+        assert 1 / 6 < row["joint_high"] <= 1
+    else:
+        assert row[["joint_low", "joint_high"]].isna().all()
 
 
 def test_seeds_in_several_jobs_are_joined(tmp_path: Path) -> None:

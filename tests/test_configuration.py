@@ -320,6 +320,61 @@ def test_a_filtered_training_set_draws_from_all_that_is_kept(folder: Path) -> No
     assert study["filters"]["near"]["prefer"] == "nearest"
 
 
+def ranking(**changes: Any) -> dict[str, Any]:
+    """A study in which a ranking of two pools is right but for the changes."""
+    table = {"kind": "ranking", "model": "cnn", "recipe": "cnn-steps", "baseline": "shot3", "extractor": "dino"}
+    return edited(
+        setter("extractors/dino", {"kind": "dinov2"}),
+        setter("figures/usefulness/extractor", "digits-features"),
+        setter("scores/1", {"dataset": "digits", "pool": ["ddpm", "ddpm-rough"], "extractor": "dino"}),
+        setter("tables/ranking", {**table, "training_set": ["shot3-syn20", "shot3-rough20"], **changes}),
+    )
+
+
+def test_a_ranking_has_the_data_set_of_the_study(folder: Path) -> None:
+    write(folder, "good", ranking())
+    table = read_studies(folder, ["good"]).active["good"]["tables"]["ranking"]
+    assert table["dataset"] == "digits"
+    assert "metric" not in table
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"extractor": "digits-features"}, "extractor: digits-features was trained on the data set, which favours"),
+        (
+            {"training_set": ["shot3-syn20", "shot3-syn5"]},
+            "training_set: shot3-syn20 and shot3-syn5 both use pool ddpm; name one training set a pool",
+        ),
+        ({"training_set": ["shot3-syn20", "shot3-real20"]}, "training_set: shot3-real20 has no generated images"),
+        ({"training_set": ["shot3-own20"]}, "extractor: pool ddpm-3shot is not scored by dino; add it to scores"),
+        ({"baseline": "mix", "recipe": "vit-steps"}, "training_set: nothing in runs has shot3-syn20 with"),
+        ({"extractor": "dinno"}, 'extractor: unknown extractor "dinno"; did you mean dino?'),
+        ({"metrics": ["fidd"]}, "metrics[0]: must be one of"),
+    ],
+)
+def test_rankings_that_cannot_be_made(folder: Path, changes: dict[str, Any], expected: str) -> None:
+    write(folder, "bad", ranking(**changes))
+    assert error_of(folder, "bad").startswith(f"studies/bad.yaml: tables.ranking.{expected}")
+
+
+def test_what_a_study_is_judged_by_reaches_what_shows_it(folder: Path) -> None:
+    own = {"kind": "arms", "training_set": ["org", "syn"], "metric": "macro_f1"}
+    edits = [setter("metric", "auroc"), setter("figures/own", own)]
+    write(folder, "a", edited(*edits))
+    study = read_studies(folder, ["a"]).active["a"]
+    assert study["metric"] == study["tables"]["main"]["metric"] == study["figures"]["fewshot"]["metric"] == "auroc"
+    assert study["figures"]["own"]["metric"] == "macro_f1"
+    assert not any("metric" in study["tables"][name] for name in ("scores", "recognition", "cost"))
+
+
+def test_accuracy_is_what_a_study_is_judged_by_whether_it_says_so_or_not(folder: Path) -> None:
+    write(folder, "a", STUDY)
+    write(folder, "b", edited(setter("metric", "accuracy")))
+    studies = read_studies(folder, ["a", "b"]).active
+    assert studies["a"] == studies["b"]
+
+
 def test_a_figure_names_its_data_set_where_there_are_several(folder: Path) -> None:
     figures = [setter(f"figures/{name}/dataset", "digits") for name in ("usefulness", "curves", "confusion")]
     second = setter("runs/5", {**STUDY["runs"][0], "dataset": "other"})
@@ -476,6 +531,10 @@ def test_counts_known_beforehand_bound_those_of_the_data() -> None:
             "held_back: 2 real images and 2 held back per class, but class cat has 3 in train; lower it",
         ),
         ({"real": {"total": 9}}, "real.total: 9 images, but train has 8; lower it"),
+        (
+            {"synthetic": {"total": 9}, "draw_from": 4},
+            "synthetic.total: 9 images of 2 classes, but draw_from is 4 per class; lower it, or raise draw_from",
+        ),
     ],
 )
 def test_more_real_images_than_train_has(training_set: dict, expected: str) -> None:
@@ -485,7 +544,14 @@ def test_more_real_images_than_train_has(training_set: dict, expected: str) -> N
 
 @pytest.mark.parametrize(
     "training_set",
-    [{"real": 3}, {"real": 1, "held_back": 2}, {"real": {"total": 8}}, {"real": "all"}, {"synthetic": 9, "pool": "x"}],
+    [
+        {"real": 3},
+        {"real": 1, "held_back": 2},
+        {"real": {"total": 8}},
+        {"real": "all"},
+        {"synthetic": 9, "pool": "x"},
+        {"synthetic": {"total": 8}, "draw_from": 4},
+    ],
 )
 def test_as_many_real_images_as_train_has(training_set: dict) -> None:
     check_counts(training_set, {"dog": 5, "cat": 3}, "a.yaml", "training_sets.x")

@@ -9,9 +9,11 @@ from synthmix.draws import (
     class_ranks,
     draw_held_back,
     draw_real,
+    draw_repetitions,
     draw_synthetic,
     noisy_labels,
     of_seed,
+    shares,
 )
 from synthmix.pools import Pool
 
@@ -185,6 +187,81 @@ def test_an_ordinary_pool_serves_every_seed():
 def test_a_pool_without_images_of_a_seed_is_an_error():
     with pytest.raises(ValueError, match="0 of 4 generated images of class 0"):
         assemble({"synthetic": 4, "pool": "p"}, 7, TRAIN, {"p": pool_of(6, seeds=(0, 1))}, CLASSES, "d")
+
+
+@pytest.mark.parametrize(
+    ("counts", "total", "expected"),
+    [
+        ([540, 100], 64, [54, 10]),
+        ([540, 100], 65, [55, 10]),  # 54.84 and 10.16
+        ([541, 541, 541], 4, [2, 1, 1]),  # equal remainders: the first class
+        ([5, 0, 3], 8, [5, 0, 3]),
+        ([600, 600, 200], 10, [4, 4, 2]),  # 4.29, 4.29 and 1.43: the largest remainder is the smallest class's
+    ],
+)
+def test_shares_go_by_largest_remainders(counts, total, expected):
+    assert shares(np.array(counts), total).tolist() == expected
+
+
+def test_shares_are_within_one_of_proportion_and_grow_with_the_total_for_two_classes():
+    counts = np.array([4157, 633])
+    found = np.array([shares(counts, total) for total in range(1, 2000)])
+    assert (found.sum(1) == np.arange(1, 2000)).all()
+    assert (np.abs(found - np.arange(1, 2000)[:, None] * counts / counts.sum()) < 1).all()
+    assert (np.diff(found, axis=0) >= 0).all()
+
+
+def test_a_total_of_generated_images_has_the_classes_of_train():
+    """Train has 40, 30, 20 and 10 images of its classes."""
+    draws = []
+    for total in (10, 50):
+        spec = {"synthetic": {"total": total}, "pool": "p", "draw_from": 25}
+        chosen = assemble(spec, 1, TRAIN, {"p": pool_of(30)}, CLASSES, "d")
+        assert np.bincount(chosen.labels).tolist() == [0.4 * total, 0.3 * total, 0.2 * total, 0.1 * total]
+        assert ((number_of(chosen.images) - 1000) % 100 < 25).all()
+        draws.append(set(number_of(chosen.images)))
+    assert draws[0] < draws[1]
+
+
+def test_a_share_that_the_pool_is_too_small_for_is_an_error():
+    spec = {"synthetic": {"total": 60}, "pool": "p", "draw_from": 20}
+    with pytest.raises(ValueError, match="share of class 0 is 24 .* draw_from is 20: raise draw_from, or lower"):
+        assemble(spec, 1, TRAIN, {"p": pool_of(30)}, CLASSES, "d")
+
+
+def test_a_total_leaves_out_a_class_whose_share_is_nothing():
+    spec = {"synthetic": {"total": 1}, "pool": "p", "draw_from": 20}
+    assert assemble(spec, 1, TRAIN, {"p": pool_of(30)}, CLASSES, "d").labels.tolist() == [0]
+
+
+# ---- rebalanced ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_repetitions_make_classes_equal_and_repeat_images_equally_often(seed):
+    repeated = draw_repetitions(LABELS, seed)
+    assert (np.bincount(LABELS) + np.bincount(LABELS[repeated], minlength=CLASSES)).tolist() == [40] * CLASSES
+    times = np.bincount(repeated, minlength=len(LABELS)) + 1
+    # 40, 30, 20 and 10 images
+    assert [sorted(set(times[label == LABELS])) for label in range(CLASSES)] == [[1], [1, 2], [2], [4]]
+
+
+def test_repetitions_differ_between_seeds():
+    assert len({tuple(draw_repetitions(LABELS, seed)) for seed in SEEDS}) == len(SEEDS)
+
+
+def test_a_rebalanced_set_adds_no_image_and_counts_its_repetitions():
+    spec = {"real": "all", "synthetic": 2, "pool": "p", "label_noise": 0.2}
+    plain = assemble(spec, 1, TRAIN, {"p": pool_of(4)}, CLASSES, "d")
+    chosen = assemble({**spec, "rebalance": True}, 1, TRAIN, {"p": pool_of(4)}, CLASSES, "d")
+    seen = chosen.real + chosen.repeated
+    assert (plain.real, plain.repeated, chosen.real) == (100, 0, 100)
+    assert len(chosen.labels) - seen == len(plain.labels) - 100 == 2 * CLASSES
+    np.testing.assert_array_equal(chosen.images[:100], plain.images[:100])
+    np.testing.assert_array_equal(chosen.images[seen:], plain.images[100:])
+    assert len(set(np.bincount(chosen.labels[:seen]))) == 1  # equal by the labels that the classifier sees
+    labels_of = dict(zip(number_of(plain.images), plain.labels, strict=True))
+    assert [labels_of[number] for number in number_of(chosen.images)] == chosen.labels.tolist()
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from torch import nn
 
 from synthmix import engine
 
-KINDS = ("none", "flip", "shift", "strong")
+KINDS = ("none", "flip", "crop", "shift", "strong")
 
 
 def batch(n=16, channels=3, size=16, seed=0):
@@ -60,7 +60,7 @@ def test_augmentation_leaves_its_input_alone(kind):
     assert torch.equal(images, before)
 
 
-@pytest.mark.parametrize("kind", ["flip", "shift", "strong"])
+@pytest.mark.parametrize("kind", ["flip", "crop", "shift", "strong"])
 def test_each_image_is_augmented_on_its_own(kind):
     """Other images in the batch do not matter, and equal images do not all come out equal."""
     images = batch(n=12)
@@ -68,7 +68,9 @@ def test_each_image_is_augmented_on_its_own(kind):
     other[1:] = batch(n=11, seed=5)
     assert torch.equal(augmented(images, kind)[0], augmented(other, kind)[0])
     same = augmented(images[:1].expand(12, -1, -1, -1), kind)
-    assert len({image.numpy().tobytes() for image in same}) == (2 if kind == "flip" else 12)
+    different = len({image.numpy().tobytes() for image in same})
+    # crop has 50 outcomes at this size: 12 draws of fewer than 6 are rarer than one in a million
+    assert different == 2 if kind == "flip" else different >= 6 if kind == "crop" else different == 12
 
 
 def test_none_is_the_identity():
@@ -84,6 +86,29 @@ def test_flip_only_mirrors_left_to_right():
     assert found.dtype == torch.uint8
     assert (kept ^ mirrored).all()
     assert mirrored.float().mean().item() == pytest.approx(0.5, abs=0.1)  # 4 standard deviations
+
+
+@pytest.mark.parametrize(("size", "pad"), [(32, 4), (16, 2), (4, 1)])
+def test_crop_is_a_window_of_the_padded_image_or_its_mirror(size, pad):
+    """4 pixels of 32: each output is one of the (2 pad + 1)^2 windows, and all offsets and both sides occur."""
+    images = batch(n=600, size=size) // 2 + 1  # no pixel is zero, so that borders are told from images
+    found = augmented(images, "crop")
+    assert found.dtype == torch.uint8
+    padded = nn.functional.pad(images, [pad] * 4)
+    seen = set()
+    for image, source in zip(found[:150], padded, strict=False):
+        windows = [
+            (y, x, mirrored)
+            for y in range(2 * pad + 1)
+            for x in range(2 * pad + 1)
+            for mirrored in (False, True)
+            for window in [source[:, y : y + size, x : x + size]]
+            if torch.equal(image, window.flip(2) if mirrored else window)
+        ]
+        assert len(windows) == 1
+        seen.add(windows[0])
+    assert {each[0] for each in seen} == {each[1] for each in seen} == set(range(2 * pad + 1))
+    assert {each[2] for each in seen} == {False, True}
 
 
 def test_shift_moves_by_at_most_an_eighth():

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from synthmix.evaluating import calibration_error, judge
+from synthmix.evaluating import auroc, calibration_error, judge
 
 # ---- expected calibration error --------------------------------------------------------------------------------------
 
@@ -77,6 +77,26 @@ def test_metrics_by_hand():
     assert found["nll"] == pytest.approx(-(6 * math.log(0.9) + 4 * math.log(0.05)) / 10)
 
 
+def test_auroc_of_two_classes_counts_pairs():
+    """Of 2 x 3 pairs, class 1 is above class 0 in four and level in one."""
+    ones, zeros = [0.9, 0.4], [0.1, 0.4, 0.6]
+    second = np.array([*ones, *zeros])
+    assert auroc(np.stack([1 - second, second], 1), np.array([1, 1, 0, 0, 0])) == pytest.approx(4.5 / 6)
+
+
+def test_auroc_of_more_classes_is_the_mean_against_the_rest():
+    """Class 3 has no image and takes no part."""
+    found = np.array([[0.7, 0.1, 0.1, 0.1], [0.2, 0.3, 0.4, 0.1], [0.1, 0.2, 0.6, 0.1]])
+    labels = np.array([0, 1, 2])
+    assert auroc(found, labels) == pytest.approx(1)  # each class is above the two others
+    found[2] = [0.1, 0.4, 0.4, 0.1]  # class 1: above image 0, below image 2; class 2: above image 0, level with image 1
+    assert auroc(found, labels) == pytest.approx((1 + 0.5 + 0.75) / 3)
+
+
+def test_there_is_no_auroc_of_one_class():
+    assert auroc(np.array([[0.2, 0.8], [0.4, 0.6]]), np.array([1, 1])) is None
+
+
 def test_metrics_are_json_ready():
     found = judge(one_hot(PREDICTED, 3), LABELS)
     values = [value for name, value in found.items() if name not in ("per_class_accuracy", "confusion")]
@@ -87,7 +107,7 @@ def test_metrics_are_json_ready():
 
 def test_perfect_predictions():
     found = judge(one_hot([0, 1, 2, 2], 3, confidence=1.0), np.array([0, 1, 2, 2]))
-    for name in ("accuracy", "balanced_accuracy", "macro_f1"):
+    for name in ("accuracy", "balanced_accuracy", "macro_f1", "auroc"):
         assert found[name] == 1
     assert found["ece"] == 0
     assert found["nll"] == pytest.approx(0, abs=1e-12)

@@ -135,6 +135,36 @@ def test_ladder_stands_at_the_images_added_per_class(artefacts: Artefacts, figur
     assert "one per seed" in figures["ladder"].get_supxlabel()
 
 
+def ladder_of(artefacts: Artefacts, root: Path, images: dict[str, tuple[int, int]]) -> Artefacts:
+    """A study whose training sets have these numbers of real and generated images."""
+    runs = artefacts.read_experiments()
+    template = runs[(runs["training_set"] == "shot3") & (runs["recipe"] == "cnn-steps")]
+    frames = [
+        template.assign(training_set=name, real_images=real, synthetic_images=synthetic)
+        for name, (real, synthetic) in images.items()
+    ]
+    rendering.write_frame(root / "experiments.csv", pd.concat(frames))
+    return dataclasses.replace(artefacts, experiments=root / "experiments.csv")
+
+
+def test_a_ladder_of_totals_stands_at_the_mean_of_the_classes(artefacts: Artefacts, tmp_path: Path) -> None:
+    totals = {"org": (1149, 0), "mix128": (1149, 128), "mix512": (1149, 512)}
+    spec = {"kind": "ladder", "ladder": list(totals)}
+    axes = ladder.draw(spec, ladder_of(artefacts, tmp_path, totals)).axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "12.8", "51.2"]
+    assert axes.get_xlabel() == "Images added per class"
+
+
+def test_a_ladder_of_shares_exchanges_real_images_for_generated_ones(artefacts: Artefacts, tmp_path: Path) -> None:
+    mixes = {"org": (800, 0), "half": (400, 400), "most": (100, 700), "syn": (0, 800)}
+    spec = {"kind": "ladder", "ladder": list(mixes), "axis": "share", "metric": "balanced_accuracy"}
+    axes = ladder.draw(spec, ladder_of(artefacts, tmp_path, mixes)).axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "50", "87.5", "100"]
+    assert [x for x, _ in means(axes)] == [0, 1, 2, 3]
+    assert axes.get_xlabel() == "Generated images (% of all)"
+    assert axes.get_ylabel() == "Test balanced accuracy (%)"
+
+
 def test_usefulness_plots_paired_gains_against_each_metric(artefacts: Artefacts, figures: dict[str, Figure]) -> None:
     fid, _, _, recall = figures["usefulness"].axes
     base = accuracies(artefacts, "shot3", "cnn-steps")
@@ -178,6 +208,15 @@ def test_eight_pools_of_equal_size_get_a_rank_correlation(artefacts: Artefacts, 
 def test_pools_of_unequal_size_get_none(artefacts: Artefacts, tmp_path: Path) -> None:
     figure = usefulness.draw(*many_pools(artefacts, tmp_path, [80] * 7 + [40]))
     assert figure.axes[0].get_title() == "pools of unequal size:\nno rank correlation"
+
+
+def test_training_sets_of_unequal_size_get_none(artefacts: Artefacts, tmp_path: Path) -> None:
+    spec, many = many_pools(artefacts, tmp_path, [80] * 8)
+    runs = many.read_experiments()
+    runs.loc[runs["training_set"] == "set3", "synthetic_images"] = 100
+    rendering.write_frame(tmp_path / "experiments.csv", runs)
+    title = usefulness.draw(spec, many).axes[0].get_title()
+    assert title == "unequal numbers of generated images:\nno rank correlation"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""The two small networks: sizes against closed forms, attention against PyTorch's own, inputs that do not fit."""
+"""Networks: sizes against closed forms, attention against PyTorch's own, inputs that do not fit."""
 
 import pytest
 import torch
+import torchvision
 from torch.nn import functional as F
 
-from synthmix.models import cnn_block, feature_cnn, vit_block
+from synthmix.models import cnn_block, feature_cnn, resnet, vit_block
 
 
 def parameters(network):
@@ -25,6 +26,64 @@ def vit_parameters(h, layers, patch, channels, size, classes):
     mlp = (2 * h * h + 2 * h) + (2 * h * h + h)
     norms = 2 * 2 * h
     return embedding + layers * (attention + mlp + norms) + 2 * h + (h * classes + classes)
+
+
+def resnet_parameters(depth, width, stem, channels, classes):
+    blocks = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3], 50: [3, 4, 6, 3]}[depth]
+    total = (9 if stem == "cifar" else 49) * channels * width + 2 * width
+    inputs = width
+    for stage, count in enumerate(blocks):
+        c = width * 2**stage
+        outputs = 4 * c if depth == 50 else c
+        for block in range(count):
+            if depth == 50:
+                total += (inputs * c + 2 * c) + (9 * c * c + 2 * c) + (c * outputs + 2 * outputs)
+            else:
+                total += (9 * inputs * c + 2 * c) + (9 * c * c + 2 * c)
+            if block == 0 and inputs != outputs:  # the shortcut changes its shape
+                total += inputs * outputs + 2 * outputs
+            inputs = outputs
+    return total + inputs * classes + classes
+
+
+@pytest.mark.parametrize(("depth", "width"), [(18, 4), (34, 2), (50, 3), (18, 64)])
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+@pytest.mark.parametrize(("channels", "size", "classes"), [(1, 8, 2), (3, 32, 10)])
+def test_resnet_has_the_parameters_of_its_closed_form(depth, width, stem, channels, size, classes):
+    network = resnet.build({"depth": depth, "width": width, "stem": stem}, channels, size, classes).eval()
+    assert parameters(network) == resnet_parameters(depth, width, stem, channels, classes)
+    assert network(torch.zeros(2, channels, size, size)).shape == (2, classes)
+
+
+@pytest.mark.parametrize(("depth", "published"), [(18, 11_689_512), (34, 21_797_672), (50, 25_557_032)])
+def test_resnet_of_width_64_is_that_of_torchvision(depth, published):
+    torch.manual_seed(0)
+    network = resnet.build({"depth": depth, "width": 64, "stem": "imagenet"}, 3, 224, 1000)
+    assert parameters(network) == published
+    torch.manual_seed(0)
+    reference = getattr(torchvision.models, f"resnet{depth}")(weights=None)
+    for (name, mine), (_, other) in zip(network.state_dict().items(), reference.state_dict().items(), strict=True):
+        assert torch.equal(mine, other), name
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(network.eval()(images), reference.eval()(images))
+
+
+def test_the_stems_of_resnet_keep_what_they_say():
+    """Behind the stem, 32 pixels are 32 for small images and 8 for ImageNet's."""
+    for stem, side in (("cifar", 32), ("imagenet", 8)):
+        network = resnet.build({"depth": 18, "width": 4, "stem": stem}, 3, 32, 10)
+        x = network.maxpool(network.relu(network.bn1(network.conv1(torch.zeros(2, 3, 32, 32)))))
+        assert x.shape == (2, 4, side, side)
+
+
+def test_resnet_of_another_width_is_initialised_as_torchvision_does_it():
+    """Standard deviation sqrt(2 / fan out) in every convolution: within 5 % over thousands of weights."""
+    torch.manual_seed(0)
+    for name, module in resnet.build({"depth": 18, "width": 32, "stem": "cifar"}, 3, 32, 10).named_modules():
+        if isinstance(module, torch.nn.Conv2d) and module.weight.numel() > 5000:
+            fan_out = module.out_channels * module.kernel_size[0] ** 2
+            assert module.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05), name
 
 
 @pytest.mark.parametrize("width", [1, 2, 10, 24])
@@ -131,6 +190,8 @@ def test_vit_block_reads_where_its_patches_are():
         (cnn_block.build, {"width": 6}),
         (vit_block.build, {"width": 16, "heads": 2, "layers": 1, "patch": 4}),
         (feature_cnn.build, {"width": 8}),
+        (resnet.build, {"depth": 18, "width": 4, "stem": "cifar"}),
+        (resnet.build, {"depth": 50, "width": 4, "stem": "imagenet"}),
     ],
 )
 def test_every_parameter_learns(build, model):

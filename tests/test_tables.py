@@ -2,6 +2,7 @@
 
 import dataclasses
 import html.parser
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from synthmix import formatting, rendering, statistics
+from synthmix import comparisons, formatting, rendering, statistics
 from synthmix.artefacts import Artefacts
+from synthmix.files import read_json, write_json
 from synthmix.formatting import metric_title
 from synthmix.rendering import Table
-from synthmix.tables import accuracy, cost, cross_test, scores
+from synthmix.tables import accuracy, cost, cross_test, overview, ranking, scores
 
 FEWSHOT = {
     "kind": "accuracy",
@@ -192,6 +194,113 @@ def test_a_refused_score_gives_its_reason(artefacts: Artefacts) -> None:
         scores.build({"kind": "scores", "pool": "absent"}, artefacts)
 
 
+# ---- imbalanced data -------------------------------------------------------------------------------------------------
+
+
+def imbalanced(artefacts: Artefacts, root: Path, ratio: float, metric: str = "accuracy") -> Artefacts:
+    """The study with an AUROC for every run, a ratio of its classes, and comparisons of a metric."""
+    runs = artefacts.read_experiments()
+    runs = runs.assign(auroc=0.5 + runs["accuracy"] / 2, class_ratio=ratio)
+    rendering.write_frame(root / "experiments.csv", runs)
+    compared = comparisons.compare(runs, artefacts.predictions, fabricate.COMPARISONS[:1], None, metric)
+    rendering.write_frame(root / "comparisons.csv", compared)
+    return dataclasses.replace(artefacts, experiments=root / "experiments.csv", comparisons=root / "comparisons.csv")
+
+
+def measured(table: Table) -> list[str]:
+    return [name for name in table.frame.columns if name in {"Accuracy, %", "Balanced accuracy, %", "AUROC, %"}]
+
+
+def test_imbalanced_classes_show_auroc_and_balanced_accuracy_first(artefacts: Artefacts, tmp_path: Path) -> None:
+    table = accuracy.build(MAIN, imbalanced(artefacts, tmp_path, 5.4))
+    assert measured(table) == ["AUROC, %", "Balanced accuracy, %", "Accuracy, %"]
+    data, frame = row(table, training_set="mix", recipe="cnn-steps")
+    assert frame["AUROC, %"].startswith(f"{100 * data['auroc']:.1f} [")
+    assert "Largest class of train to the smallest: 5.4." in " ".join(table.notes)
+
+
+def test_balanced_classes_show_no_auroc(artefacts: Artefacts, tmp_path: Path) -> None:
+    table = accuracy.build(MAIN, imbalanced(artefacts, tmp_path, 1.9))
+    assert measured(table) == ["Accuracy, %", "Balanced accuracy, %"]
+    assert "auroc" in table.data
+    assert "Largest class" not in " ".join(table.notes)
+
+
+def test_a_study_judged_by_auroc_shows_its_differences(artefacts: Artefacts, tmp_path: Path) -> None:
+    judged = imbalanced(artefacts, tmp_path, 1.0, "auroc")
+    published = {"dataset": "digits", "model": "vit", "training_set": "org", "value": 0.9, "comparable": True}
+    spec = {**MAIN, "metric": "auroc", "published": [{**published, "metric": "auroc"}, {**published, "model": "vgg"}]}
+    table = accuracy.build(spec, judged)
+    assert measured(table) == ["AUROC, %", "Accuracy, %", "Balanced accuracy, %"]
+    data, frame = row(table, training_set="mix", recipe="vit-steps")
+    runs = judged.read_experiments()
+    runs = runs[runs["recipe"] == "vit-steps"].set_index("training_set")["auroc"]
+    assert data["difference"] == pytest.approx(runs["mix"].mean() - runs["org"].mean())
+    assert row(table, training_set="org", recipe="vit-steps")[1]["Published, %"] == "90.0"
+    assert "vgg" not in table.data["model"].tolist()  # a published accuracy has no place here
+    notes = " ".join(table.notes)
+    assert "Differences in AUROC" in notes
+    assert "no interval that resamples test images for AUROC" in notes  # the fabricated digits have ten classes
+    at_a_glance = overview.build({**MAIN, "kind": "overview", "metric": "auroc"}, judged)
+    assert "Test AUROC in %" in at_a_glance.notes[-1]
+    assert at_a_glance.data["mix"].iloc[0] == pytest.approx(
+        judged.read_experiments().query("training_set == 'mix' and recipe == 'vit-epochs'")["auroc"].mean()
+    )
+
+
+# ---- metrics and usefulness ------------------------------------------------------------------------------------------
+
+RANKING: dict[str, Any] = {"kind": "ranking", "baseline": "shot3", "model": "cnn", "recipe": "cnn-steps"}
+RANKING |= {"extractor": "dino", "training_set": [f"set{number}" for number in range(8)]}
+
+
+def ranked(artefacts: Artefacts, root: Path, images: int = 800) -> Artefacts:
+    """Eight pools: gains fall from pool to pool, the Frechet distance rises, recall is refused once."""
+    runs = artefacts.read_experiments()
+    template = runs[(runs["training_set"] == "shot3-syn20") & (runs["recipe"] == "cnn-steps")]
+    frames, paths = [runs], []
+    for number in range(8):
+        lower = template["accuracy"] - number / 50
+        frames.append(template.assign(training_set=f"set{number}", pool=f"pool{number}", accuracy=lower))
+        score = read_json(artefacts.scores[0])
+        score["extractor"] |= {"name": "dino", "kind": "dinov2"}
+        wrong_order = [3, 1, 0, 2, 5, 4, 7, 6][number]
+        score["metrics"] = {
+            "fid": {"value": 10.0 + number, "n_generated": 800 if number else images, "reason": None},
+            "precision": {"value": float(wrong_order), "n_generated": 800, "reason": None},
+            "recall": {"value": 0.5 if number else None, "n_generated": 800, "reason": "few"},
+        }
+        paths.append(root / f"scores/digits/pool{number}/dino-n80.json")
+        write_json(paths[-1], score)
+    rendering.write_frame(root / "experiments.csv", pd.concat(frames))
+    return dataclasses.replace(artefacts, experiments=root / "experiments.csv", scores=paths)
+
+
+def test_ranking_correlates_each_metric_with_the_gains(artefacts: Artefacts, tmp_path: Path) -> None:
+    table = ranking.build(RANKING, ranked(artefacts, tmp_path))
+    assert table.frame["Metric"].tolist() == ["Frechet distance", "Precision", "Recall"]
+    data, frame = row(table, metric="fid")
+    # the distance rises while the gain falls: as a measure of quality, where lower is better, it is right every time
+    assert (data["rho"], data["better"], data["pools"], frame["Images per pool"]) == (1, "lower", 8, "800")
+    assert data["p"] == pytest.approx(2 / math.factorial(8))  # the two perfect orders, of all
+    data, frame = row(table, metric="precision")
+    differences = [3, 0, 2, 1, 1, 1, 1, 1]  # between the ranks, in sum of squares 18
+    assert data["rho"] == pytest.approx(-(1 - 6 * sum(d * d for d in differences) / (8 * 63)))
+    data, frame = row(table, metric="recall")
+    assert (frame["Rank correlation"], frame["Remark"]) == ("refused", "rank correlation needs 8 pools, there are 7")
+    both = table.data.dropna(subset=["p"])
+    assert both["p_holm"].tolist() == pytest.approx(statistics.holm(both["p"]).tolist())
+    assert "positive says, the better the score, the greater the gain" in " ".join(table.notes)
+
+
+def test_ranking_is_refused_for_fewer_pools_and_for_unequal_ones(artefacts: Artefacts, tmp_path: Path) -> None:
+    few = ranking.build({**RANKING, "training_set": RANKING["training_set"][:7]}, ranked(artefacts, tmp_path))
+    assert set(few.frame["Rank correlation"]) == {"refused"}
+    unequal = ranking.build({**RANKING, "metrics": ["fid"]}, ranked(artefacts, tmp_path / "other", images=400))
+    assert row(unequal, metric="fid")[1]["Remark"] == "pools of unequal size: no rank correlation"
+    assert "permutation" not in " ".join(unequal.notes)
+
+
 def test_cross_test_stands_beside_accuracy_on_real_images(artefacts: Artefacts) -> None:
     data, frame = row(cross_test.build({"kind": "cross_test"}, artefacts), model="cnn")
     runs = artefacts.read_experiments()
@@ -327,7 +436,7 @@ def test_numbers_have_three_significant_digits(value: float, expected: str) -> N
 @pytest.mark.parametrize(
     ("caption", "kinds"),
     [
-        ("table.rst", ["accuracy", "scores", "cross_test", "cost"]),
+        ("table.rst", ["accuracy", "scores", "ranking", "cross_test", "cost"]),
         ("figure.rst", ["arms", "ladder", "usefulness", "learning_curves", "samples", "confusion"]),
     ],
 )

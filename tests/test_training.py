@@ -1,6 +1,8 @@
 """Training a classifier: repeatable, resumed at any step to the last bit, and never done twice. Generators too."""
 
+import functools
 import os
+import shutil
 import signal
 from types import SimpleNamespace
 
@@ -21,6 +23,7 @@ RECIPES = {
     "sgd": {**RECIPE, "optimizer": "sgd", "momentum": 0.9, "checkpoint": "last"},
     "best-val": {**RECIPE, "optimizer": "adamw", "weight_decay": 0.1, "checkpoint": "best-val", "evaluate_every": 2},
     "augmented": {**RECIPE, "optimizer": "adam", "checkpoint": "last", "augment": "strong", "warmup_steps": 3},
+    "crop": {**RECIPE, "optimizer": "sgd", "checkpoint": "last", "augment": "crop"},
     "bfloat16": {**RECIPE, "optimizer": "adamw", "checkpoint": "last", "precision": "bfloat16", "evaluate_every": 3},
 }
 # batch norm has state of its own
@@ -99,6 +102,35 @@ def test_resumed_after_any_step_equals_uninterrupted(train, recipe, network):
     whole = train(recipe, network)
     for step in range(1, STEPS):
         assert_equal(train(recipe, network, stops=[step], name=f"{step:02d}"), whole)
+
+
+def test_compiling_leaves_the_state_to_the_plain_model(train, monkeypatch):
+    """With a backend that runs the captured graph as it is, nothing differs, be the run interrupted or not."""
+    backends = []
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=_recording(backends)))
+    whole = train("best-val")
+    assert not backends
+    assert_equal(train("best-val", compile=True, name="01"), whole)
+    assert_equal(train("best-val", compile=True, stops=[2], name="02"), whole)
+    assert sorted({size for size in backends}) == [5, 8]  # 21 images in batches of 8
+
+
+def _recording(sizes):
+    def backend(graph, inputs):
+        sizes.append(next(len(each) for each in inputs if each.dtype == torch.uint8))
+        return graph
+
+    return backend
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
+def test_a_compiled_training_is_the_same_but_for_rounding_and_resumes(train):
+    """21 images in batches of 8: resumed at step 2, the first batch is the smaller last one of an epoch."""
+    plain, whole = train("augmented"), train("augmented", compile=True, name="01")
+    for name, value in plain["model"].items():
+        np.testing.assert_allclose(whole["model"][name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+    assert_equal(train("augmented", stops=[2], compile=True, name="02"), whole)
 
 
 def test_resumed_after_every_step_equals_uninterrupted(train):

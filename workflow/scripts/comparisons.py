@@ -7,6 +7,7 @@ from synthmix.rendering import write_frame
 
 spec = job.start(snakemake)
 experiments = Artefacts.of(snakemake.input).read_experiments()
-result = compare(experiments, snakemake.input.predictions, spec.get("comparisons", []), spec.get("primary"))
+comparisons, metric = spec.get("comparisons", []), spec.get("metric", "accuracy")
+result = compare(experiments, snakemake.input.predictions, comparisons, spec.get("primary"), metric)
 write_frame(snakemake.output.csv, result)
 job.finish(snakemake)

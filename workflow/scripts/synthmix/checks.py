@@ -31,7 +31,8 @@ REFERENCES = {
     "recipe": "recipes",
 }
 ARM = ("dataset", "training_set", "model", "recipe")
-ONE_DATASET = ("usefulness", "learning_curves", "confusion")  # figures of one data set, model and recipe
+ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion")  # what shows one data set, model and recipe
+JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness")  # what shows the study's metric
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 
@@ -168,6 +169,8 @@ def _recipe(recipe: Definition) -> Iterator[Problem]:
 
 
 def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]:
+    if "rebalance" in own and (not own.get("real") or isinstance(own["real"], int)):
+        yield "rebalance", "needs real to be all or a total: with a number per class, classes are equal; change real"
     if "real" not in own and "synthetic" not in own:
         yield "", "has no images; add real, or synthetic and pool"
     if "synthetic" in own and "pool" not in own:
@@ -195,6 +198,12 @@ def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]
 
 def _draw(study: Study, own: Definition) -> Iterator[Problem]:
     per_class = study.of["pools"][own["pool"]]["per_class"]
+    if isinstance(own["synthetic"], dict):
+        if "draw_from" not in own and "filter" not in own:
+            yield "draw_from", "missing key; with synthetic.total, say how many images of a class the pool is read for"
+        elif own.get("draw_from", 0) > per_class:
+            yield "draw_from", _too_many(own["draw_from"], own["pool"], per_class)
+        return
     draw_from = own["draw_from"] if "draw_from" in own else own["synthetic"]
     if own["synthetic"] > per_class:
         yield "synthetic", _too_many(own["synthetic"], own["pool"], per_class)

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from synthmix import statistics
+from synthmix import resampling, statistics
 from synthmix.experiments import Arm, Job, constant, groups, job_of, paired, runs_of, wanted
 from synthmix.files import DamagedFileError
 
@@ -36,6 +37,8 @@ COLUMNS = [
     "generator_real_images",
     "baseline_generator_real_images",
 ]
+# What a metric's joint interval is made from: a column of the predictions. Other metrics have no such interval.
+RESAMPLED = {"accuracy": "correct", "balanced_accuracy": "correct", "auroc": "probability"}
 
 
 def compare(
@@ -52,7 +55,8 @@ def compare(
     training_set and baseline of the one comparison that stays outside the correction (added if not in the list).
     Differences are training set minus baseline over the seeds that both arms have. Columns: see COLUMNS. `p` is that of
     the exact sign-flip test, `p_holm` Holm's over all rows but the primary one, which keeps its p, and `p_min` the
-    smallest p that n seeds can reach. The joint interval resamples seeds and test images and exists for accuracy only.
+    smallest p that n seeds can reach. The joint interval resamples seeds and test images; it exists for accuracy,
+    balanced accuracy and, with two classes, AUROC.
     Raises ValueError where the primary comparison was not run.
     """
     tested = _Predictions(predictions)
@@ -70,7 +74,7 @@ def compare(
                 )
             continue
         runs, against = (runs_of(experiments, one).loc[values.index] for one in _both(arm, baseline))
-        joint = tested.joint_interval(arm, baseline, runs, against) if metric == "accuracy" else (None, None)
+        joint = tested.joint_interval(metric, arm, baseline, runs, against)
         rows.append(
             {
                 **arm._asdict(),
@@ -129,39 +133,58 @@ def _counts(runs: pd.DataFrame, against: pd.DataFrame) -> dict[str, float | None
 
 
 class _Predictions:
-    """Which test images each run had right, read once per arm from the files that hold it."""
+    """What each run said of each test image, read once per arm from the files that hold it."""
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
         self._files: dict[Job, list[Path]] = {}
         for path in paths:
             self._files.setdefault(job_of(path), []).append(Path(path))
-        self._tables: dict[Arm, pd.DataFrame] = {}
+        self._tables: dict[tuple[Arm, str], pd.DataFrame] = {}
 
-    def joint_interval(self, arm: Arm, baseline: str, runs: pd.DataFrame, against: pd.DataFrame) -> tuple[float, float]:
-        """statistics.joint_interval of the arm against its baseline, over the seeds of `runs` and `against`."""
-        correct, baseline_correct = (
-            self._correct(arm, runs),
-            self._correct(arm._replace(training_set=baseline), against),
-        )
-        if not correct.columns.equals(baseline_correct.columns):
+    def joint_interval(
+        self, metric: str, arm: Arm, baseline: str, runs: pd.DataFrame, against: pd.DataFrame
+    ) -> tuple[float, float] | tuple[None, None]:
+        """Joint interval of the arm against its baseline, over the seeds of `runs` and `against`.
+
+        (None, None) for a metric that has none, and where predictions do not hold what it takes.
+        """
+        column = RESAMPLED.get(metric)
+        sides = [(arm, runs), (arm._replace(training_set=baseline), against)]
+        if column is None or not all(self._holds(*side, column) for side in sides):
+            return None, None
+        one, other = (self._table(*side, column) for side in sides)
+        if not one.columns.equals(other.columns):
             raise ValueError(
                 f"{'/'.join(arm)} and {baseline} were tested on different images: "
                 "delete the older predictions and run snakemake again"
             )
-        return statistics.joint_interval(correct.to_numpy(dtype=bool), baseline_correct.to_numpy(dtype=bool))
+        if metric == "accuracy":
+            return statistics.joint_interval(one.to_numpy(dtype=bool), other.to_numpy(dtype=bool))
+        statistic = {"balanced_accuracy": resampling.balanced_accuracy, "auroc": resampling.auroc}[metric]
+        labels = self._table(arm, runs, "label").to_numpy(dtype=np.int64)[0]
+        values, against_values = (table.to_numpy(dtype=np.float64) for table in (one, other))
+        return resampling.joint_interval(statistic, values, against_values, labels)
 
-    def _correct(self, arm: Arm, runs: pd.DataFrame) -> pd.DataFrame:
-        """Rows: the seeds of `runs`; columns: rows of the test split; values: right or not."""
-        if arm not in self._tables:
-            paths = []
-            for bundle in runs["bundle"].unique():
-                job = Job(arm.dataset, bundle, arm.model, arm.recipe)
-                if job not in self._files:
-                    raise ValueError(f"no predictions file of {'/'.join(job)}: list it beside its metrics")
-                paths += self._files[job]
-            rows = pd.concat([_read(path, arm.training_set) for path in paths])
-            self._tables[arm] = rows.pivot(index="seed", columns="index", values="correct").sort_index(axis=1)
-        table = self._tables[arm].reindex(runs.index)
+    def _paths(self, arm: Arm, runs: pd.DataFrame) -> list[Path]:
+        paths = []
+        for bundle in runs["bundle"].unique():
+            job = Job(arm.dataset, bundle, arm.model, arm.recipe)
+            if job not in self._files:
+                raise ValueError(f"no predictions file of {'/'.join(job)}: list it beside its metrics")
+            paths += self._files[job]
+        return paths
+
+    def _holds(self, arm: Arm, runs: pd.DataFrame, column: str) -> bool:
+        """Whether predictions have a column; that of probabilities is there for two classes only."""
+        return column == "correct" or all(column in _columns(path) for path in self._paths(arm, runs))
+
+    def _table(self, arm: Arm, runs: pd.DataFrame, column: str) -> pd.DataFrame:
+        """Rows: the seeds of `runs`; columns: rows of the test split; values: the column of the predictions."""
+        if (arm, column) not in self._tables:
+            rows = pd.concat([_read(path, arm.training_set, column) for path in self._paths(arm, runs)])
+            table = rows.pivot(index="seed", columns="index", values=column).sort_index(axis=1)
+            self._tables[arm, column] = table
+        table = self._tables[arm, column].reindex(runs.index)
         if table.empty or table.isna().to_numpy().any():
             raise ValueError(
                 f"{'/'.join(arm)}: predictions miss a seed or a test image: delete them and run snakemake again"
@@ -169,11 +192,17 @@ class _Predictions:
         return table
 
 
-def _read(path: Path, training_set: str) -> pd.DataFrame:
+def _columns(path: Path) -> list[str]:
     try:
-        table = pq.read_table(
-            path, columns=["seed", "index", "correct"], filters=[("training_set", "==", training_set)]
-        )
+        names: list[str] = pq.read_schema(path).names
+    except (OSError, ValueError) as error:
+        raise DamagedFileError(path, error) from error
+    return names
+
+
+def _read(path: Path, training_set: str, column: str) -> pd.DataFrame:
+    try:
+        table = pq.read_table(path, columns=["seed", "index", column], filters=[("training_set", "==", training_set)])
     except (OSError, ValueError) as error:
         raise DamagedFileError(path, error) from error
     return table.to_pandas()

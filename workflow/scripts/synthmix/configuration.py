@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix import checks, filter_checks, result_checks
-from synthmix.checks import DEFINITIONS, ONE_DATASET, Study
+from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
 from synthmix.result_checks import USUAL_METRICS
 from synthmix.schema import expected, read_schema, validated
@@ -116,22 +116,28 @@ def _completed(study: Study) -> dict[str, Any]:
     ]
     # a score may hold metrics that only another study asks for
     shown = list(dict.fromkeys(metric for entry in scores for metric in entry["metrics"]))
-    tables = {
-        name: {"metrics": shown, **each} if each["kind"] == "scores" else each
-        for name, each in content["tables"].items()
-    }
-    figures = {
-        name: {**each, "dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else each
-        for name, each in content["figures"].items()
-    }
-    return {**content, "training_sets": training_sets, "scores": scores, "tables": tables, "figures": figures}
+    completed = {**content, "training_sets": training_sets, "scores": scores}
+    # accuracy is left unsaid, so that saying it changes no spec
+    metric = completed.pop("metric", "accuracy")
+    judged = {} if metric == "accuracy" else {"metric": metric}
+    for section in ("tables", "figures"):
+        completed[section] = {
+            name: {
+                **(judged if each["kind"] in JUDGED else {}),
+                **({"metrics": shown} if section == "tables" and each["kind"] == "scores" else {}),
+                **each,
+                **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
+            }
+            for name, each in content[section].items()
+        }
+    return {**completed, **judged}
 
 
 def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> int:
     """How many images per class of the pool, or of those that the filter keeps, a seed draws its own from."""
     if "filter" in training_set:
         return int(content["filters"][training_set["filter"]]["keep"])
-    return int(training_set.get("draw_from", training_set["synthetic"]))
+    return int(training_set["draw_from"] if "draw_from" in training_set else training_set["synthetic"])
 
 
 class _Reader:

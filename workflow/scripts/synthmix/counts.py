@@ -1,4 +1,4 @@
-"""Whether a data set has as many real images as a training set asks for."""
+"""Whether a data set has as many real images as a training set asks for, and a pool as many generated ones."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,8 @@ def check_counts(training_set: Mapping[str, Any], counts: Mapping[str, int], fil
         key: its dotted key there, such as training_sets.shot3.
 
     Raises:
-        ConfigurationError: `real` and `held_back` together are more than a class has, or `total` more than all have.
+        ConfigurationError: `real` and `held_back` together are more than a class has, `total` more than all have, or
+            the total of generated images more than `draw_from` admits of all classes.
     """
     for own_key, problem in missing_images(training_set, counts):
         raise ConfigurationError(file, f"{key}.{own_key}", problem)
@@ -40,6 +41,13 @@ def missing_images(training_set: Mapping[str, Any], counts: Mapping[str, int]) -
         wanted, images = real["total"], sum(counts.values())
         if wanted > images:
             yield "real.total", f"{wanted} images, but train has {images}; lower it"
+    synthetic = training_set.get("synthetic")
+    if isinstance(synthetic, Mapping):
+        # the largest class has at least its equal share, whatever the exact counts are
+        wanted, draw_from = synthetic["total"], training_set["draw_from"]
+        if wanted > draw_from * len(counts):
+            problem = f"{wanted} images of {len(counts)} classes, but draw_from is {draw_from} per class"
+            yield "synthetic.total", f"{problem}; lower it, or raise draw_from"
 
 
 def known_counts(dataset: Mapping[str, Any]) -> dict[str, int] | None:

@@ -14,12 +14,13 @@ from synthmix.streams import stream
 
 @dataclass
 class TrainingSet:
-    """The images of one run, in a fixed order: real ones first."""
+    """The images of one run, in a fixed order: real ones, repetitions of them, generated ones."""
 
     images: np.ndarray  # uint8 (N, H, W, C)
     labels: np.ndarray  # int64 (N,)
     real: int  # how many are real images, held-back ones included
     monitor: tuple[np.ndarray, np.ndarray] | None  # generated images and labels that are watched, not trained on
+    repeated: int = 0  # how many are real images once more (`rebalance`)
 
 
 def class_ranks(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -77,22 +78,67 @@ def draw_held_back(labels: np.ndarray, real: int, held_back: int, seed: int, sou
     return np.flatnonzero((ranks >= real) & (ranks < real + held_back))
 
 
-def draw_synthetic(pool: Pool, synthetic: int, draw_from: int, classes: int, seed: int, source: str) -> np.ndarray:
+def shares(counts: np.ndarray, total: int) -> np.ndarray:
+    """A total divided in proportion to `counts`, int64 (K,), by largest remainders; of equal ones the first.
+
+    Returns int64 (K,), which sums to `total`; each differs from its exact share by less than one. With three classes or
+    more a larger total can give a class one image less (the Alabama paradox).
+    """
+    quotas = total * counts  # in units of 1 / counts.sum(), so that remainders are exact
+    whole, remainders = np.divmod(quotas, counts.sum())
+    whole[np.argsort(-remainders, kind="stable")[: total - whole.sum()]] += 1
+    return whole
+
+
+def draw_synthetic(
+    pool: Pool, synthetic: int | np.ndarray, draw_from: int, classes: int, seed: int, source: str
+) -> np.ndarray:
     """Rows of a pool that a run trains on, int64: `synthetic` per class of the first `draw_from`, nested per seed.
 
+    Args:
+        pool: the images, of one generator.
+        synthetic: images of every class, or int64 (classes,), those of each class.
+        draw_from: how many images of a class, from the pool's start, may be drawn.
+        classes: number of classes.
+        seed: the run's seed.
+        source: what to name in an error.
+
     Raises:
-        ValueError: the pool lacks images of a class (a filtered, truncated or foreign pool).
+        ValueError: the pool lacks images of a class (a filtered, truncated or foreign pool), or a class needs more
+            than `draw_from`.
     """
     rows = []
-    for label in range(classes):
-        chosen = stream("synthetic", seed, label).permutation(draw_from)[:synthetic]
-        found = np.flatnonzero((pool.labels == label) & np.isin(pool.index, chosen))
-        if len(found) != synthetic:
+    for label, wanted in enumerate(np.broadcast_to(synthetic, classes)):
+        if wanted > draw_from:
             raise ValueError(
-                f"{source}: {len(found)} of {synthetic} generated images of class {label} were found: "
+                f"{source}: the share of class {label} is {wanted} generated images, and draw_from is {draw_from}: "
+                "raise draw_from, or lower synthetic.total"
+            )
+        chosen = stream("synthetic", seed, label).permutation(draw_from)[:wanted]
+        found = np.flatnonzero((pool.labels == label) & np.isin(pool.index, chosen))
+        if len(found) != wanted:
+            raise ValueError(
+                f"{source}: {len(found)} of {wanted} generated images of class {label} were found: "
                 "delete the pool's shards and run snakemake again"
             )
         rows.append(found)
+    return np.concatenate(rows)
+
+
+def draw_repetitions(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Indices of the images that are shown once more so that all classes are as large as the largest, int64.
+
+    Every image of a class is repeated as often as every other one, or once more; a seed's draw decides which.
+
+    Args:
+        labels: int64 (N,), of the real images of a run; a class without any stays empty.
+        seed: the run's seed.
+    """
+    largest = np.bincount(labels).max()
+    rows = []
+    for label in np.unique(labels):
+        members = stream("rebalance", seed, label).permutation(np.flatnonzero(labels == label))
+        rows.append(np.resize(members, largest)[len(members) :])
     return np.concatenate(rows)
 
 
@@ -136,12 +182,19 @@ def assemble(
         more = draw_held_back(train.labels, int(spec.get("real") or 0), spec["held_back"], seed, source)
         chosen = np.concatenate([chosen, more])
     images, targets = [train.images[chosen]], [labels[chosen]]
-    if spec.get("synthetic"):
+    repeated = np.empty(0, dtype=np.int64)
+    if spec.get("rebalance"):
+        repeated = draw_repetitions(labels[chosen], seed)
+        images.append(images[0][repeated])
+        targets.append(targets[0][repeated])
+    if synthetic := spec.get("synthetic"):
         pool = of_seed(pools[spec["pool"]], seed)
         if spec.get("filter"):
             pool = (kept or {})[spec["pool"], spec["filter"]].of(pool)
-        draw_from = spec.get("draw_from") or spec["synthetic"]
-        rows = draw_synthetic(pool, spec["synthetic"], draw_from, classes, seed, f"{source}: pool {spec['pool']}")
+        draw_from = spec.get("draw_from") or synthetic
+        if isinstance(synthetic, dict):
+            synthetic = shares(np.bincount(train.labels, minlength=classes), synthetic["total"])
+        rows = draw_synthetic(pool, synthetic, draw_from, classes, seed, f"{source}: pool {spec['pool']}")
         drawn = pool.labels[rows]
         if spec.get("shuffle_synthetic_labels"):
             drawn = stream("shuffle", seed).permutation(drawn)
@@ -152,7 +205,7 @@ def assemble(
         pool = of_seed(pools[watched["pool"]], seed)
         rows = (pool.index >= watched["first"]) & (pool.index < watched["first"] + watched["per_class"])
         monitor = (pool.images[rows], pool.labels[rows])
-    return TrainingSet(np.concatenate(images), np.concatenate(targets), len(chosen), monitor)
+    return TrainingSet(np.concatenate(images), np.concatenate(targets), len(chosen), monitor, len(repeated))
 
 
 def of_seed(pool: Pool, seed: int) -> Pool:

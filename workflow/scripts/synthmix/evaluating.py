@@ -10,7 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    log_loss,
+    roc_auc_score,
+)
 from torch import nn
 
 from synthmix import engine, files
@@ -40,6 +47,25 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 1
     return float(np.abs(gaps).sum() / counts.sum())
 
 
+def auroc(probabilities: np.ndarray, labels: np.ndarray) -> float | None:
+    """Area under the ROC curve: of the second class where there are two, else the mean over classes against the rest.
+
+    Args:
+        probabilities: float (N, K), rows summing to 1.
+        labels: int64 (N,), the true classes.
+
+    Returns:
+        A value in [0, 1]; with K > 2 the unweighted mean over the classes that have images and are not all images
+        (macro one-vs-rest). None where all images are of one class.
+    """
+    present = np.unique(labels)
+    if len(present) < 2:
+        return None
+    if probabilities.shape[1] == 2:
+        return float(roc_auc_score(labels == 1, probabilities[:, 1]))
+    return float(np.mean([roc_auc_score(labels == each, probabilities[:, each]) for each in present]))
+
+
 def judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Metrics of predicted probabilities, JSON-ready.
 
@@ -48,9 +74,9 @@ def judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         labels: int64 (N,), the true classes.
 
     Returns:
-        accuracy, balanced_accuracy and macro_f1 (means over the classes that have images), ece, nll (natural
-        logarithm, mean per image), per_class_accuracy (K values; null for a class without images), confusion (K x K
-        counts, rows true, columns predicted).
+        accuracy, balanced_accuracy and macro_f1 (means over the classes that have images), auroc (see there), ece, nll
+        (natural logarithm, mean per image), per_class_accuracy (K values; null for a class without images), confusion
+        (K x K counts, rows true, columns predicted).
     """
     classes = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(1)
@@ -60,6 +86,7 @@ def judge(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         "accuracy": float(accuracy_score(labels, predicted)),
         "balanced_accuracy": float(balanced_accuracy_score(labels, predicted)),
         "macro_f1": float(f1_score(labels, predicted, labels=np.flatnonzero(counts), average="macro", zero_division=0)),
+        "auroc": auroc(probabilities, labels),
         "ece": calibration_error(probabilities.max(1), predicted == labels),
         "nll": float(log_loss(labels, probabilities, labels=classes)),
         "per_class_accuracy": [float(confusion[k, k] / counts[k]) if counts[k] else None for k in classes],
@@ -132,12 +159,14 @@ def write_results(
         output: paths `predictions` and `metrics`.
     """
     facts = {(run["training_set"], run["seed"]): run for run in training["runs"]}
+    counts = meta["counts"]["train"].values()
+    ratio = max(counts) / max(1, min(counts))  # of the largest class to the smallest
     tables, rows = [], []
     for (training_set, seed), found in results.items():
         tables.append(_predictions(training_set, seed, found, test))
         row = {**facts[training_set, seed], "test_images": len(test.labels), **judge(found, test.labels)}
         about = spec["about"][training_set]
-        rows.append({**row, **_generator(about, meta), **_filter(about, meta)})
+        rows.append({**row, "class_ratio": ratio, **_generator(about, meta), **_filter(about, meta)})
     with files.atomic(output.predictions) as temporary:
         pq.write_table(pa.concat_tables(tables), temporary, compression="zstd", write_page_checksum=True)
     made = {
@@ -160,6 +189,8 @@ def _predictions(training_set: str, seed: int, found: np.ndarray, test: Split) -
         "confidence": found.max(1).astype(np.float32),
         "correct": predicted == test.labels,
     }
+    if found.shape[1] == 2:  # what an AUROC takes; in full precision, since rounding would tie images that are not
+        columns["probability"] = found[:, 1]
     return pa.table(columns)
 
 

@@ -36,7 +36,7 @@ def _training_set(study: Study, used: Definition) -> Iterator[Problem]:
         return
     if "draw_from" in used:
         yield "draw_from", f"given beside filter: each seed draws from the {own['keep']} that it keeps; delete it"
-    if used["synthetic"] > own["keep"]:
+    if isinstance(used["synthetic"], int) and used["synthetic"] > own["keep"]:
         count = f"{used['synthetic']} images per class, but filter {name} keeps {own['keep']}"
         yield "synthetic", f"{count}; lower it, or raise filters.{name}.keep"
     pool = used["pool"]

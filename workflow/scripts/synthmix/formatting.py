@@ -89,6 +89,16 @@ def metric_title(metric: str, extractor_kind: str) -> str:
     return (_TITLES[""] | _TITLES.get(extractor_kind, {})).get(metric, metric)
 
 
+def run_metric_title(metric: str) -> str:
+    """What to call a metric of runs within a sentence: "balanced accuracy"."""
+    return {"auroc": "AUROC", "macro_f1": "macro F1"}.get(metric, metric.replace("_", " "))
+
+
+def capitalised(title: str) -> str:
+    """The title with its first letter in upper case, the others as they are."""
+    return title[:1].upper() + title[1:]
+
+
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as dictionaries, with None for every missing cell."""
     whole = frame.astype(object).where(frame.notna(), None)

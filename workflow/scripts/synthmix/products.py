@@ -12,6 +12,7 @@ NEEDS = {
     "overview": ("experiments",),
     "accuracy": ("experiments", "comparisons"),
     "scores": ("scores",),
+    "ranking": ("experiments", "scores"),
     "cross_test": ("experiments", "cross_tests"),
     "cost": ("experiments", "benchmarks"),
     "arms": ("experiments",),

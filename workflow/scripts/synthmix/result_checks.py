@@ -99,7 +99,9 @@ def _among(entry: Mapping[str, Any]) -> str:
 
 def _table(study: Study, where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
     kind = table["kind"]
-    if kind == "scores":
+    if kind == "ranking":
+        yield from _ranking(study, where, table)
+    elif kind == "scores":
         yield from _shown(where, table, POOL, _rows(study.content["scores"], POOL), "scores")
         yield from _computed(where, table, study.content["scores"])
     elif kind == "cross_test":
@@ -146,18 +148,50 @@ def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Pro
     if figure["kind"] in ONE_DATASET:
         figure = {**figure, "dataset": study.dataset_of(figure)}
         if not figure["dataset"]:
-            yield f"{where}.dataset", "missing key; add it, for the study's runs do not have one data set only"
+            yield _no_dataset(where)
             return
+    yield from _arms_shown(study, where, figure)
+    if figure["kind"] == "usefulness":
+        yield from _usefulness(study, where, figure)
+
+
+def _no_dataset(where: str) -> Problem:
+    return f"{where}.dataset", "missing key; add it, for the study's runs do not have one data set only"
+
+
+def _arms_shown(study: Study, where: str, view: Mapping[str, Any]) -> Iterator[Problem]:
     for key in ("training_set", "ladder", "beside", "baseline"):
-        if figure.get(key):
+        if view.get(key):
             yield from (
                 (f"{where}.{key}" if at.endswith(".training_set") else at, text)
-                for at, text in _shown(where, {**figure, "training_set": figure[key]}, ARM, study.arms, "runs")
+                for at, text in _shown(where, {**view, "training_set": view[key]}, ARM, study.arms, "runs")
             )
-    if figure["kind"] == "usefulness":
-        for training_set in figure["training_set"]:
-            yield from _pair(study, where, figure, training_set)
-            yield from _scored(study, where, figure, training_set)
+
+
+def _ranking(study: Study, where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
+    """A ranking has one training set for each pool, and an extractor that knows nothing of the data set."""
+    table = {**table, "dataset": study.dataset_of(table)}
+    if not table["dataset"]:
+        yield _no_dataset(where)
+        return
+    extractor = table["extractor"]
+    if study.of["extractors"][extractor]["kind"] == "classifier":
+        problem = f"{extractor} was trained on the data set, which favours what it was trained for; name another kind"
+        yield f"{where}.extractor", problem
+    yield from _arms_shown(study, where, table)
+    yield from _usefulness(study, where, table)
+    users: dict[str, str] = {}
+    for name in table["training_set"]:
+        pool = study.of["training_sets"][name]["pool"]
+        other = users.setdefault(pool, name)
+        if other != name:
+            yield f"{where}.training_set", f"{other} and {name} both use pool {pool}; name one training set a pool"
+
+
+def _usefulness(study: Study, where: str, view: Mapping[str, Any]) -> Iterator[Problem]:
+    for training_set in view["training_set"]:
+        yield from _pair(study, where, view, training_set)
+        yield from _scored(study, where, view, training_set)
 
 
 def _scored(study: Study, where: str, figure: Mapping[str, Any], training_set: str) -> Iterator[Problem]:

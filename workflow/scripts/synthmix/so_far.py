@@ -74,11 +74,11 @@ def build(plan: Plan, study: str) -> Path:
     parts = [f"<h1>{html.escape(title)}</h1>", block(progress(plan, study, experiments))]
     if asked:
         paths = [f"{each}/predictions.parquet" for each in asked]
-        primary = definition.get("primary")
+        comparisons, metric = definition["comparisons"], definition.get("metric", "accuracy")
         try:
-            compared = compare(experiments, paths, definition["comparisons"], primary)
+            compared = compare(experiments, paths, comparisons, definition.get("primary"), metric)
         except ValueError:  # an arm of the primary comparison is not there yet
-            compared = compare(experiments, paths, definition["comparisons"], None)
+            compared = compare(experiments, paths, comparisons, None, metric)
         write_frame(folder / "comparisons.csv", compared.reindex(columns=COLUMNS))
         parts += _views(plan, products, study, folder, experiments)
     page = folder / "index.html"

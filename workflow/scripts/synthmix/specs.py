@@ -237,7 +237,7 @@ class Specs:
     def comparisons(self, study: str) -> str:
         """Spec of comparisons."""
         definition = self.plan.studies[study]
-        chosen = {key: definition.get(key) for key in ("primary", "comparisons")}
+        chosen = {key: definition.get(key) for key in ("primary", "comparisons", "metric")}
         return self._spec("comparisons.py", upstream=self._studies[study]["upstream"], **chosen)
 
     def table(self, study: str, name: str) -> str:

@@ -158,6 +158,7 @@ def fit(
     order = _Order(len(labels), recipe["batch_size"], seed)
     augmentation = recipe.get("augment") or "none"
     random = torch.Generator()
+    forward = engine.compiled(model) if recipe.get("compile") else model
     total = torch.tensor(state["sum"], dtype=torch.float64, device=device)  # loss, correct, images since the last row
     started = time.monotonic() - state["seconds"]
     model.train()
@@ -169,7 +170,7 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = base_rate * rate_factor(recipe, step, steps)
         with engine.autocast(device, recipe["precision"]):
-            output = model(batch)
+            output = forward(batch)
         loss = F.cross_entropy(output.float(), targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -193,7 +194,8 @@ def fit(
         "parameters": sum(p.numel() for p in model.parameters()),
         "stopped_by": "steps" if recipe.get("steps") else "epochs",
         "real_images": data.train.real,
-        "synthetic_images": len(labels) - data.train.real,
+        "repeated_images": data.train.repeated,
+        "synthetic_images": len(labels) - data.train.real - data.train.repeated,
         "selection_images": len(watched["selection"][1]) if "selection" in watched else None,
     }
     facts["images_per_second"] = round(facts["images"] / max(seconds, 1e-9), 1)

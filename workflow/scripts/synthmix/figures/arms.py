@@ -13,6 +13,7 @@ from synthmix import statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import arms, groups, select
 from synthmix.figures import style
+from synthmix.formatting import run_metric_title
 
 
 @style.context()
@@ -44,7 +45,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_xlabel("Training set")
     grid[0, 0].margins(y=0.08)
-    grid[0, 0].set_ylabel(f"Test {metric.replace('_', ' ')} (%)")
+    grid[0, 0].set_ylabel(f"Test {run_metric_title(metric)} (%)")
     if len(colors) > 1:
         handles = [Line2D([], [], color=colors[name], marker=markers[name], ls="", label=name) for name in colors]
         style.legend(figure, handles)

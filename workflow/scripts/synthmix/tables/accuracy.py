@@ -1,6 +1,7 @@
 """Table kind `accuracy`: who saw how many real images, the accuracy reached, and what was gained over the baseline.
 
-Specification: {kind, dataset?, model?, recipe?, training_set?, order?, published?}. An entry of `published` is
+Specification: {kind, dataset?, model?, recipe?, training_set?, metric?, order?, published?}. `metric` is what the study
+is judged by: it comes first, and comparisons and published values are of it. An entry of `published` is
 {dataset, model, training_set, recipe?, value, comparable?, reason?, source?, oddity?} with `value` a fraction; without
 `recipe` it stands beside every recipe. An entry without a run gets a row that says "not run".
 """
@@ -13,7 +14,20 @@ import pandas as pd
 from synthmix import statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import ARM, Arm, arms, constant, select, text, wanted
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, missing, number, p_value, percent, records
+from synthmix.formatting import (
+    bracket,
+    capitalised,
+    count,
+    drop_empty,
+    hoist,
+    joined,
+    missing,
+    number,
+    p_value,
+    percent,
+    records,
+    run_metric_title,
+)
 from synthmix.rendering import Table
 
 COMPARED = ["baseline", "difference", "t_low", "t_high", "joint_low", "joint_high", "p", "p_holm", "p_min"]
@@ -25,6 +39,7 @@ FILTERED = (
     "Filters chose among the generated images. A full-data filter saw more real images than the classifier: its row is "
     "no few-shot result, however few images the classifier trained on."
 )
+IMBALANCED = 2  # above this ratio of the largest class to the smallest, accuracy says little
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
@@ -34,11 +49,12 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     """
     experiments = select(artefacts.read_experiments(), spec, complete=False)
     comparisons = artefacts.read_comparisons()
-    comparisons = comparisons[comparisons["metric"] == "accuracy"]
+    metric = spec.get("metric", "accuracy")
+    comparisons = comparisons[comparisons["metric"] == metric]
     published = [_checked(entry) for entry in spec.get("published", []) if _asked(spec, entry)]
     rows = []
     for arm, runs in arms(experiments):
-        row = {**arm._asdict(), **_results(runs), **_published(arm, published)}
+        row = {**arm._asdict(), **_results(runs, metric), **_published(arm, published)}
         matches = comparisons[(comparisons[ARM] == pd.Series(arm._asdict())).all(axis=1)]
         rows += [{**row, **against} for against in matches[COMPARED].to_dict("records")] or [row]
     rows += _not_run(experiments, published)
@@ -46,9 +62,9 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
         raise ValueError(f"accuracy table: no run and no published value matches { ({k: spec.get(k) for k in ARM}) }")
     data = pd.DataFrame(rows, columns=[*dict.fromkeys([*ARM, *(key for row in rows for key in row)])])
     data = data.reindex(columns=[*data.columns, *(name for name in COMPARED if name not in data)])
-    frame, notes = hoist(drop_empty(_formatted(data)), ["Dataset"])
+    frame, notes = hoist(drop_empty(_formatted(data, metric)), ["Dataset"])
     family = comparisons[~comparisons["primary"].astype(bool)]
-    return Table(data, frame, [*notes, *_notes(data, len(family)), *_oddities(published)])
+    return Table(data, frame, [*notes, *_notes(data, len(family), metric), *_oddities(published)])
 
 
 def scope(runs: pd.DataFrame) -> str:
@@ -69,23 +85,16 @@ def scope(runs: pd.DataFrame) -> str:
     return FEW_SHOT if kind == "full" and real < seen else "full-data generator"
 
 
-def _results(runs: pd.DataFrame) -> dict[str, Any]:
-    accuracy = statistics.t_interval(runs["accuracy"])
-    balanced = statistics.t_interval(runs["balanced_accuracy"])
-    kinds = ("generator_real_images", "filter_real_images", "real_images", "synthetic_images")
-    return {
-        "generator": scope(runs),
-        "filter": text(runs, "filter"),
-        **{name: constant(runs, name) for name in kinds},
-        "n": accuracy.n,
-        "accuracy": accuracy.mean,
-        "accuracy_low": accuracy.low,
-        "accuracy_high": accuracy.high,
-        "balanced_accuracy": balanced.mean,
-        "balanced_accuracy_low": balanced.low,
-        "balanced_accuracy_high": balanced.high,
-        "status": "run",
-    }
+def _results(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
+    """What the runs of an arm saw and reached; a metric that a run lacks is left out."""
+    kinds = ("generator_real_images", "filter_real_images", "real_images", "synthetic_images", "class_ratio")
+    row = {"generator": scope(runs), "filter": text(runs, "filter"), **{name: constant(runs, name) for name in kinds}}
+    row["n"] = len(runs)
+    for name in dict.fromkeys(("accuracy", "balanced_accuracy", "auroc", metric)):
+        if name in runs and runs[name].notna().all():
+            interval = statistics.t_interval(runs[name])
+            row |= {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return {**row, "status": "run"}
 
 
 def _checked(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -97,8 +106,8 @@ def _checked(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _asked(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    """Whether a published entry is an accuracy within what the table selects."""
-    if entry.get("metric", "accuracy") != "accuracy":
+    """Whether a published entry is of the table's metric and within what the table selects."""
+    if entry.get("metric", "accuracy") != spec.get("metric", "accuracy"):
         return False
     names = {key: wanted(spec, key) for key in ARM if entry.get(key) is not None}
     return all(chosen is None or entry[key] in chosen for key, chosen in names.items())
@@ -126,8 +135,9 @@ def _not_run(experiments: pd.DataFrame, published: list[Mapping[str, Any]]) -> l
     return rows
 
 
-def _formatted(data: pd.DataFrame) -> pd.DataFrame:
+def _formatted(data: pd.DataFrame, metric: str) -> pd.DataFrame:
     rows = []
+    measured = _measured(data, metric)
     for row in records(data):
         run = row["status"] == "run"
         difference = "" if missing(row["difference"]) else f"{100 * row['difference']:+.1f}"
@@ -149,8 +159,7 @@ def _formatted(data: pd.DataFrame) -> pd.DataFrame:
                 "Real images (classifier)": count(row.get("real_images")),
                 "Synthetic images": count(row.get("synthetic_images")),
                 "Seeds": count(row.get("n")),
-                "Accuracy, %": _cell(row, "accuracy") if run else "not run",
-                "Balanced accuracy, %": _cell(row, "balanced_accuracy"),
+                **{f"{capitalised(run_metric_title(name))}, %": _cell(row, name, metric) for name in measured},
                 "Baseline": "" if missing(row["baseline"]) else row["baseline"],
                 "Difference, points": joined(difference, bracket(row["t_low"], row["t_high"])),
                 "Joint interval": bracket(row["joint_low"], row["joint_high"]),
@@ -172,11 +181,26 @@ def _filter(row: Mapping[str, Any]) -> str:
     return joined(row["filter"], FULL_DATA if (seen or 0) > (real or 0) else "")
 
 
-def _cell(row: Mapping[str, Any], name: str) -> str:
+def _measured(data: pd.DataFrame, metric: str) -> list[str]:
+    """The metrics shown, first what the study is judged by; with imbalanced classes only, AUROC and balanced accuracy
+    come before accuracy."""
+    names = ["accuracy", "balanced_accuracy", "auroc"]
+    ratios = data["class_ratio"].dropna() if "class_ratio" in data else pd.Series(dtype=float)
+    if len(ratios) and (ratios > IMBALANCED).all():
+        names.reverse()
+    return names if metric == "accuracy" else list(dict.fromkeys([metric, *names]))
+
+
+def _cell(row: Mapping[str, Any], name: str, metric: str) -> str:
+    if row["status"] != "run":
+        return "not run" if name == metric else ""
+    imbalanced = not missing(row.get("class_ratio")) and row["class_ratio"] > IMBALANCED
+    if name == "auroc" and name != metric and not imbalanced:
+        return ""
     return joined(percent(row.get(name)), bracket(row.get(f"{name}_low"), row.get(f"{name}_high")))
 
 
-def _notes(data: pd.DataFrame, family: int) -> list[str]:
+def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:
     own = " (a generator trained on the same images is trained once per seed, and its luck is included)"
     notes = [
         "Accuracies: mean over seeds with its 95 % t interval, conditional on one trained generator"
@@ -185,13 +209,22 @@ def _notes(data: pd.DataFrame, family: int) -> list[str]:
     ]
     if "filter" in data and data["filter"].notna().any():
         notes.append(FILTERED)
+    if "class_ratio" in data and (data["class_ratio"] > IMBALANCED).any():
+        ratios = ", ".join(f"{ratio:.1f}" for ratio in data["class_ratio"].dropna().unique())
+        notes.append(
+            f"Largest class of train to the smallest: {ratios}. Above {IMBALANCED}, accuracy says little. "
+            "AUROC: of the second class, or the mean over more than two, each against the rest."
+        )
     reached = data.dropna(subset=["p_min"])
     if not reached.empty:
         pairs = reached[["n", "p_min"]].drop_duplicates().sort_values("n").itertuples(index=False)
         smallest = ", ".join(f"{n:.0f} seeds {p_value(p)}, corrected {p_value(min(1, family * p))}" for n, p in pairs)
+        of = "" if metric == "accuracy" else f" in {run_metric_title(metric)}"
+        joint = "The joint interval resamples seeds and test images and is too narrow with few seeds."
+        if reached["joint_low"].isna().all():
+            joint = f"There is no interval that resamples test images for {run_metric_title(metric)} here."
         notes += [
-            "Differences: training set minus baseline in points, paired by seed, with a 95 % t interval. The "
-            "joint interval resamples seeds and test images and is too narrow with few seeds.",
+            f"Differences{of}: training set minus baseline in points, paired by seed, with a 95 % t interval. {joint}",
             f"p: exact sign-flip test, corrected by Holm over the {family} comparisons of the study that are not "
             f"primary; the primary comparison keeps its own p. Smallest p that can be reached: {smallest}.",
         ]

@@ -1,6 +1,8 @@
-"""Table kind `overview`: accuracy at a glance, a row per (dataset, model, recipe) and a column per training set.
+"""Table kind `overview`: accuracy, or the study's metric, at a glance.
 
-Specification: {kind, training_set, dataset?, model?, recipe?, labels?, order?}.
+A row per (dataset, model, recipe), a column per training set.
+
+Specification: {kind, training_set, dataset?, model?, recipe?, metric?, labels?, order?}.
 """
 
 from typing import Any
@@ -10,16 +12,17 @@ import pandas as pd
 from synthmix import statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import arms, select
-from synthmix.formatting import bracket, hoist, joined, percent
+from synthmix.formatting import bracket, hoist, joined, percent, run_metric_title
 from synthmix.rendering import Table
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     """Means over seeds with their t intervals; empty where an arm was not run. Raises ValueError without any run."""
+    metric = spec.get("metric", "accuracy")
     data: dict[tuple[str, str, str], dict[str, Any]] = {}
     cells: dict[tuple[str, str, str], dict[str, str]] = {}
     for arm, runs in arms(select(artefacts.read_experiments(), spec)):
-        row, interval = arm[:3], statistics.t_interval(runs["accuracy"])
+        row, interval = arm[:3], statistics.t_interval(runs[metric])
         name = arm.training_set
         values = {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
         data.setdefault(row, {}).update({**values, f"{name}_n": interval.n})
@@ -33,7 +36,7 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     ).fillna("")
     frame, notes = hoist(frame, ["Dataset"])
     numbers = pd.DataFrame([{**dict(zip(keys, row, strict=True)), **found} for row, found in data.items()])
-    return Table(numbers, frame, [*notes, NOTE])
+    return Table(numbers, frame, [*notes, f"Test {run_metric_title(metric)} {NOTE}"])
 
 
-NOTE = "Test accuracy in %: mean over seeds with its 95 % t interval, conditional on one trained generator."
+NOTE = "in %: mean over seeds with its 95 % t interval, conditional on one trained generator."

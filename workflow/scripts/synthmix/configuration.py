@@ -12,6 +12,7 @@ from typing import Any
 from synthmix import checks, result_checks
 from synthmix.checks import DEFINITIONS, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
+from synthmix.result_checks import OF_POOLS
 from synthmix.schema import expected, read_schema, validated
 from synthmix.yaml_reader import read_yaml
 
@@ -26,6 +27,8 @@ RULES = (
     "generate",
     "train_extractor",
     "score",
+    "audit",
+    "detect",
     "train",
     "evaluate",
     "cross_test",
@@ -42,7 +45,8 @@ class Studies:
     """The studies of a folder.
 
     active: name -> content, valid, with imported definitions and all defaults; keys that take a name or a list of names
-    hold lists, `seeds` a list of integers, and `scores` has one entry for each pool, with its `n`.
+    hold lists, `seeds` a list of integers, and `scores`, `audits` and `detections` have one entry for each pool, with
+    its `n`.
     broken: name -> what is wrong with it, for studies that are not active.
     """
 
@@ -101,16 +105,19 @@ def _completed(study: Study) -> dict[str, Any]:
         name: {**each, "draw_from": each.get("draw_from", each["synthetic"])} if "synthetic" in each else each
         for name, each in content["training_sets"].items()
     }
-    scores = [
-        {**entry, "pool": [pool], "n": entry.get("n", content["pools"][pool]["per_class"])}
-        for entry in content["scores"]
-        for pool in entry["pool"]
-    ]
+    measured = {
+        section: [
+            {**entry, "pool": [pool], "n": entry.get("n", content["pools"][pool]["per_class"])}
+            for entry in content[section]
+            for pool in entry["pool"]
+        ]
+        for section in OF_POOLS
+    }
     figures = {
         name: {**each, "dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else each
         for name, each in content["figures"].items()
     }
-    return {**content, "training_sets": training_sets, "scores": scores, "figures": figures}
+    return {**content, "training_sets": training_sets, **measured, "figures": figures}
 
 
 class _Reader:

@@ -186,13 +186,13 @@ class Plan:
     def _entries(self) -> set[tuple[str, ...]]:
         """Every combination of entry files that the active studies' jobs run."""
         of = self.definitions
-        alone = ("train_generator", "generate", "experiments", "comparisons")
+        alone = ("train_generator", "generate", "detect", "experiments", "comparisons")
         entries: set[tuple[str, ...]] = {(f"{stage}.py",) for stage in alone}
         for dataset in of["datasets"].values():
             entries.add(("prepare_data.py", f"synthmix/sources/{dataset['source']}.py"))
         for extractor in of["extractors"].values():
             file = f"synthmix/extractors/{extractor['kind']}.py"
-            entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "score")}
+            entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "score", "audit")}
         for model in of["models"].values():
             file = f"synthmix/models/{model['architecture']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}

@@ -15,6 +15,7 @@ from synthmix.plan import Definition, Job, Plan
 from synthmix.spec import canonical, digest
 
 NETWORK = ("kind", "channels", "layers_per_block", "attention")  # of a generator: what drawing an image takes
+DETECTORS = 5  # seeds of a detection
 
 
 class Specs:
@@ -154,9 +155,16 @@ class Specs:
 
     def score(self, dataset: str, pool: str, extractor: str, n: int) -> str:
         """Spec of score: the first n images per class of a pool under one extractor."""
+        return self._under_extractor("score.py", dataset, pool, extractor, n)
+
+    def audit(self, dataset: str, pool: str, extractor: str, n: int) -> str:
+        """Spec of audit: the first n images per class of a pool, in pixels and under one extractor."""
+        return self._under_extractor("audit.py", dataset, pool, extractor, n)
+
+    def _under_extractor(self, script: str, dataset: str, pool: str, extractor: str, n: int) -> str:
         definition = self.of["extractors"][extractor]
         return self._spec(
-            "score.py",
+            script,
             _extractor_file(definition),
             dataset=dataset,
             pool=pool,
@@ -168,6 +176,13 @@ class Specs:
                 "shards": self._shards(dataset, pool, self.plan.shards(dataset, pool, n)),
             },
         )
+
+    def detect(self, dataset: str, pool: str, n: int) -> str:
+        """Spec of detect: the first n images per class of a pool against val."""
+        shards = self._shards(dataset, pool, self.plan.shards(dataset, pool, n))
+        upstream = {"data": digest(self.data(dataset)), "shards": shards}
+        keys = {seed: digest(self._spec("detect.py", n=n, seed=seed, upstream=upstream)) for seed in range(DETECTORS)}
+        return self._spec("detect.py", dataset=dataset, pool=pool, n=n, keys=keys, upstream=upstream)
 
     # ---- what belongs to one study -----------------------------------------------------------------------------------
 

@@ -51,7 +51,8 @@ def audit(generated: Pool, train: Split, val: Split, test: Split, features: Embe
     Returns:
         facts: `images` (counts), `duplicates` among the real images, and per space (`pixel`, `feature`) the
         `threshold`, its `nominal` false-alarm rate, the `searches` (who was searched where, with rates) and the
-        `excess` of generated over held-out images. columns: label, index, seed of each generated image, and
+        `excess` of generated over held-out images. Distances are root mean squared differences of
+        pixels, each image standardised, or of features. columns: label, index, seed of each generated image, and
         {space}_{split}_{index, distance, mirrored} of its nearest real image; index is the row in the split's file.
 
     Raises:
@@ -88,8 +89,16 @@ def audit(generated: Pool, train: Split, val: Split, test: Split, features: Embe
 
 
 def pixels(images: np.ndarray) -> np.ndarray:
-    """Images (N, H, W, C) as rows (N, H * W * C)."""
-    return images.reshape(len(images), -1)
+    """Images (N, H, W, C) as rows of zero mean and unit standard deviation, float32 (N, H * W * C).
+
+    Raw pixels would call any two pictures of a plain sky near. The root mean squared difference of two such rows is
+    sqrt(2 - 2 r), r their correlation, which a change of brightness or contrast does not move. Nearly uniform images
+    are scaled as if their standard deviation were one grey level.
+    """
+    rows = images.reshape(len(images), -1).astype(np.float32)
+    rows -= rows.mean(1, keepdims=True)
+    rows /= np.maximum(rows.std(1, keepdims=True), 1)
+    return rows
 
 
 Found = dict[tuple[str, str], Neighbours]
@@ -108,7 +117,7 @@ def _search(images: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], em
 
 def _reencoded(originals: np.ndarray, reencoded: np.ndarray) -> float:
     """The distance in pixels that most re-encoded copies keep within."""
-    difference = pixels(originals).astype(np.float64) - pixels(reencoded)
+    difference = pixels(originals) - pixels(reencoded)
     return float(np.quantile(np.sqrt(np.square(difference).mean(1)), REENCODED))
 
 
@@ -148,6 +157,9 @@ def _judged(found: Found, calibration: np.ndarray, evaluation: np.ndarray, plant
             rates[queries] = proportion(int(near.sum()), len(near))
             searches.append({"queries": queries, "searched": split, **rates[queries]})
         excess[split] = difference(rates["generated"], rates["held_out"])
+    distance = found["test", "train"].distance
+    near = int((distance < limit).sum())
+    searches.append({"queries": "test", "searched": "train", **proportion(near, len(distance))})
     for kind in COPIES:
         copy = found[kind, "train"]
         rate = proportion(int((copy.distance < limit).sum()), len(planted))

@@ -21,13 +21,13 @@ from synthmix.training import Data, Interruption, fit
 
 CONFIDENCE = 0.95
 REAL, GENERATED = 0, 1  # the classes
-MODEL = {"architecture": "feature_cnn", "width": 32}
+MODEL = {"architecture": "feature_cnn", "width": 16}
 RECIPE = {
     "optimizer": "adamw",
     "learning_rate": 0.003,
     "weight_decay": 0.01,
     "batch_size": 64,
-    "epochs": 30,
+    "epochs": 20,
     "schedule": "cosine",
     "precision": "float32",
     "checkpoint": "last",

@@ -29,7 +29,7 @@ def nearest(queries: np.ndarray, mirrored: np.ndarray, reference: np.ndarray, de
     their distances are then taken again, in float64, so that an exact copy is at distance 0.
 
     Args:
-        queries: uint8 or float32 (N, D).
+        queries: float32 (N, D).
         mirrored: the same for the queries' mirror images, (N, D).
         reference: (M, D), M at least 1.
         device: "cpu" or "cuda".

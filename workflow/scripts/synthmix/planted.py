@@ -11,7 +11,7 @@ from synthmix.streams import stream
 
 CROP = 0.9  # side of the part that a cropped copy shows, as a share of the image's
 JITTER = 0.1  # brightness and contrast change by up to this share
-QUALITY = 75  # of re-encoded copies: Pillow's default
+QUALITY = 50  # of re-encoded copies; images that are JPEGs of Pillow's default, 75, would hardly change at that
 
 COPIES = {
     "exact": "unchanged",

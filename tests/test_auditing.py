@@ -244,6 +244,8 @@ def test_the_table_says_who_was_searched_where(artefacts: Artefacts) -> None:
     first = built.frame.iloc[0]
     assert first["Searched for"] == "generated"
     assert first["Near, %"].startswith(f"{100 * generated['rate']:.1f} [")
+    assert set(rows["n"]) == {30}
+    assert "Pool: ddpm (30 per class)." in built.notes
     assert "Dataset: noise." in built.notes
     assert all(note.isascii() for note in built.notes)
     with pytest.raises(ValueError, match="no audit"):

@@ -79,7 +79,7 @@ def audit(generated: Pool, train: Split, val: Split, test: Split, features: Embe
             columns |= {f"{space}_{split}_{name}": values for name, values in vars(one).items()}
     duplicates = {
         "distance": distance,
-        "criterion": f"{REENCODED:.0%} of train images, {COPIES['jpeg']}, are no further from the original",
+        "criterion": f"{REENCODED:.0%} of copies, {COPIES['jpeg']}, from their originals",
         "test": _duplicates(pixel["test", "train"], distance),
         "val": _duplicates(pixel["held_out", "train"], distance),
     }

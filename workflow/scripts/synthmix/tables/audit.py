@@ -69,8 +69,8 @@ def _rows(audit: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _rate(search: Mapping[str, Any]) -> dict[str, Any]:
     low, high = search["interval"]
-    rate = {key: search[key] for key in ("queries", "searched", "n", "near", "rate")}
-    return {**rate, "images": rate.pop("n"), "low": low, "high": high}
+    rate = {key: search[key] for key in ("queries", "searched", "near", "rate")}
+    return {**rate, "images": search["n"], "low": low, "high": high}
 
 
 def _formatted(data: pd.DataFrame) -> pd.DataFrame:

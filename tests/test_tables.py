@@ -436,8 +436,8 @@ def test_numbers_have_three_significant_digits(value: float, expected: str) -> N
 @pytest.mark.parametrize(
     ("caption", "kinds"),
     [
-        ("table.rst", ["accuracy", "scores", "ranking", "cross_test", "cost"]),
-        ("figure.rst", ["arms", "ladder", "usefulness", "learning_curves", "samples", "confusion"]),
+        ("table.rst", ["accuracy", "scores", "ranking", "audit", "detection", "cross_test", "cost"]),
+        ("figure.rst", ["arms", "ladder", "usefulness", "learning_curves", "samples", "neighbours", "confusion"]),
     ],
 )
 def test_captions_say_something_of_every_kind(caption: str, kinds: list[str]) -> None:

@@ -25,6 +25,9 @@ class Artefacts:
     predictions: list[Path] = field(default_factory=list)
     histories: list[Path] = field(default_factory=list)
     scores: list[Path] = field(default_factory=list)
+    audits: list[Path] = field(default_factory=list)
+    neighbours: list[Path] = field(default_factory=list)
+    detections: list[Path] = field(default_factory=list)
     cross_tests: list[Path] = field(default_factory=list)
     benchmarks: list[Path] = field(default_factory=list)
     data: dict[str, dict[str, Path]] = field(default_factory=dict)
@@ -86,6 +89,14 @@ class Artefacts:
             }
             scores.append(named | read_json(path))
         return scores
+
+    def read_audits(self) -> list[dict[str, Any]]:
+        """The audits of all pools, as written (see auditing.audit)."""
+        return [read_json(path) for path in self.audits]
+
+    def read_detections(self) -> list[dict[str, Any]]:
+        """The detections of all pools, as written (see detecting.detect)."""
+        return [read_json(path) for path in self.detections]
 
     def meta(self, dataset: str) -> dict[str, Any]:
         """Class names, counts and source of a dataset; raises ValueError for a dataset that is not among the inputs."""

@@ -12,7 +12,7 @@ from typing import Any
 from synthmix import checks, filter_checks, result_checks
 from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
-from synthmix.result_checks import USUAL_METRICS
+from synthmix.result_checks import OF_POOLS, USUAL_METRICS
 from synthmix.schema import expected, read_schema, validated
 from synthmix.yaml_reader import read_yaml
 
@@ -29,6 +29,8 @@ RULES = (
     "reference",
     "score",
     "filter",
+    "audit",
+    "detect",
     "train",
     "evaluate",
     "cross_test",
@@ -45,7 +47,8 @@ class Studies:
     """The studies of a folder.
 
     active: name -> content, valid, with imported definitions and all defaults; keys that take a name or a list of names
-    hold lists, `seeds` a list of integers, and `scores` has one entry for each pool, with its `n` and metrics.
+    hold lists, `seeds` a list of integers, and `scores`, `audits` and `detections` have one entry for each pool, with
+    its `n`; `scores` their metrics, too.
     broken: name -> what is wrong with it, for studies that are not active.
     """
 
@@ -104,19 +107,18 @@ def _completed(study: Study) -> dict[str, Any]:
         name: {**each, "draw_from": _draw_from(content, each)} if "synthetic" in each else each
         for name, each in content["training_sets"].items()
     }
-    scores = [
-        {
-            **entry,
-            "pool": [pool],
-            "n": entry.get("n", content["pools"][pool]["per_class"]),
-            "metrics": entry.get("metrics", list(USUAL_METRICS)),
-        }
-        for entry in content["scores"]
-        for pool in entry["pool"]
-    ]
+    measured = {
+        section: [
+            {**entry, "pool": [pool], "n": entry.get("n", content["pools"][pool]["per_class"])}
+            for entry in content[section]
+            for pool in entry["pool"]
+        ]
+        for section in OF_POOLS
+    }
+    measured["scores"] = [{"metrics": list(USUAL_METRICS), **entry} for entry in measured["scores"]]
     # a score may hold metrics that only another study asks for
-    shown = list(dict.fromkeys(metric for entry in scores for metric in entry["metrics"]))
-    completed = {**content, "training_sets": training_sets, "scores": scores}
+    shown = list(dict.fromkeys(metric for entry in measured["scores"] for metric in entry["metrics"]))
+    completed = {**content, "training_sets": training_sets, **measured}
     # accuracy is left unsaid, so that saying it changes no spec
     metric = completed.pop("metric", "accuracy")
     judged = {} if metric == "accuracy" else {"metric": metric}

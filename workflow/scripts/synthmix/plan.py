@@ -217,13 +217,13 @@ class Plan:
     def _entries(self) -> set[tuple[str, ...]]:
         """Every combination of entry files that the active studies' jobs run."""
         of = self.definitions
-        alone = ("train_generator", "generate", "experiments", "comparisons")
+        alone = ("train_generator", "generate", "detect", "experiments", "comparisons")
         entries: set[tuple[str, ...]] = {(f"{stage}.py",) for stage in alone}
         for dataset in of["datasets"].values():
             entries.add(("prepare_data.py", f"synthmix/sources/{dataset['source']}.py"))
         for extractor in of["extractors"].values():
             file = f"synthmix/extractors/{extractor['kind']}.py"
-            entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "reference", "score")}
+            entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "reference", "score", "audit")}
         for chosen in of["filters"].values():
             kinds = (chosen["kind"], of["extractors"][chosen["extractor"]]["kind"])
             entries.add(("filter.py", f"synthmix/filters/{kinds[0]}.py", f"synthmix/extractors/{kinds[1]}.py"))

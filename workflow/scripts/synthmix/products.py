@@ -14,12 +14,15 @@ NEEDS = {
     "scores": ("scores",),
     "ranking": ("experiments", "scores"),
     "cross_test": ("experiments", "cross_tests"),
+    "audit": ("audits",),
+    "detection": ("detections",),
     "cost": ("experiments", "benchmarks"),
     "arms": ("experiments",),
     "ladder": ("experiments", "meta"),
     "usefulness": ("experiments", "scores"),
     "learning_curves": ("experiments", "histories"),
     "samples": ("train", "meta", "shards"),
+    "neighbours": ("audits", "neighbours", "train", "meta", "shards"),
     "confusion": ("experiments", "predictions", "meta"),
 }
 
@@ -74,13 +77,19 @@ class Products:
         view, folder = self.plan.studies[study][stage][name], layout.STUDY.format(study=study)
         jobs = self.plan.study_jobs(study, view)
         datasets = [layout.DATA.format(dataset=each) for each in self._datasets(study, view)]
-        pools = [self.plan.pool_shards(view["dataset"], pool) for pool in listed(view.get("pool"))]
+        pools = []
+        if "shards" in NEEDS[view["kind"]]:
+            pools = [self.plan.pool_shards(view["dataset"], pool) for pool in listed(view["pool"])]
+        audits = self.audit_files(study, view)
         every = {
             "experiments": f"{folder}/experiments.csv",
             "comparisons": f"{folder}/comparisons.csv",
             "predictions": self.job_files(study, "predictions.parquet", view),
             "histories": self.job_files(study, "history.csv", view),
             "scores": self.score_files(study),
+            "audits": audits,
+            "neighbours": [path.replace(".json", ".parquet") for path in audits],
+            "detections": self.detection_files(study),
             "cross_tests": self.cross_test_files(study),
             "benchmarks": self._benchmarks(study, jobs),
             "meta": [f"{folder}/meta.json" for folder in datasets],
@@ -104,6 +113,8 @@ class Products:
             "reference": [path.removesuffix(".safetensors") for path in self.reference_files(study)],
             "filter": [path.removesuffix(".parquet") for job in jobs for path in self.plan.job_filters(job)],
             "score": [path.removesuffix(".json") for path in self.score_files(study)],
+            "audit": [path.removesuffix(".json") for path in self.audit_files(study)],
+            "detect": [path.removesuffix(".json") for path in self.detection_files(study)],
             "train": [layout.job_folder(job) for job in jobs],
             "evaluate": [layout.job_folder(job) for job in jobs],
         }
@@ -129,6 +140,28 @@ class Products:
         ]
         return list(dict.fromkeys(paths))
 
+    def audit_files(self, study: str, view: Definition | None = None) -> list[str]:
+        """The audits that a study asks for; with a view, of the data sets, pools and extractors that it names."""
+        names = {key: listed((view or {}).get(key)) for key in ("dataset", "pool", "extractor")}
+        asked = [
+            dict(zip(("dataset", "pool", "extractor", "n"), (*each, entry["n"]), strict=True))
+            for entry in self.plan.studies[study].get("audits") or []
+            for each in itertools.product(entry["dataset"], entry["pool"], entry["extractor"])
+        ]
+        return [
+            layout.AUDIT.format(**audit) + ".json"
+            for audit in asked
+            if all(not chosen or audit[key] in chosen for key, chosen in names.items())
+        ]
+
+    def detection_files(self, study: str) -> list[str]:
+        """The real-against-generated classifiers that a study asks for."""
+        return [
+            layout.DETECTION.format(dataset=dataset, pool=pool, n=entry["n"])
+            for entry in self.plan.studies[study].get("detections") or []
+            for dataset, pool in itertools.product(entry["dataset"], entry["pool"])
+        ]
+
     def cross_test_files(self, study: str) -> list[str]:
         """The tests of real-only models on generated images that a study asks for."""
         paths = [
@@ -146,4 +179,5 @@ class Products:
         tables = [f"{folder}/tables/{name}.{kind}" for name in definition["tables"] for kind in kinds]
         figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
         paths = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv", *tables, *figures]
-        return [*paths, *self.score_files(study), *([f"{folder}/report.html"] if report else [])]
+        measured = [*self.score_files(study), *self.audit_files(study), *self.detection_files(study)]
+        return [*paths, *measured, *([f"{folder}/report.html"] if report else [])]

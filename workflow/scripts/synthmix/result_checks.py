@@ -9,11 +9,13 @@ from synthmix.messages import listing
 
 POOL = ("dataset", "pool", "extractor")
 USUAL_METRICS = ("isc", "fid", "kid", "precision", "recall")  # of a score that names none
+OF_POOLS = ("scores", "audits", "detections")  # what is measured of the first n images per class of a pool
 
 
 def measurements(study: Study) -> Iterator[Problem]:
-    """Scores, cross tests and comparisons can be computed from the study's runs and pools."""
-    yield from _scores(study)
+    """Scores, audits, detections, cross tests and comparisons can be computed from the study's runs and pools."""
+    for section in OF_POOLS:
+        yield from _of_pools(study, section)
     yield from _cross_tests(study)
     yield from _comparisons(study)
     for index, entry in enumerate(study.content["published"]):
@@ -29,13 +31,13 @@ def displays(study: Study) -> Iterator[Problem]:
         yield from _figure(study, f"figures.{name}", figure)
 
 
-def _scores(study: Study) -> Iterator[Problem]:
-    for index, entry in enumerate(study.content["scores"]):
+def _of_pools(study: Study, section: str) -> Iterator[Problem]:
+    for index, entry in enumerate(study.content[section]):
         for pool in entry["pool"]:
             per_class = study.of["pools"][pool]["per_class"]
             if entry.get("n", 0) > per_class:
-                yield f"scores[{index}].n", f"{entry['n']} per class, but pool {pool} has {per_class}; lower it"
-        yield from _seeds_of_pools(study, f"scores[{index}]", entry)
+                yield f"{section}[{index}].n", f"{entry['n']} per class, but pool {pool} has {per_class}; lower it"
+        yield from _seeds_of_pools(study, f"{section}[{index}]", entry)
 
 
 def _seeds_of_pools(study: Study, where: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
@@ -97,13 +99,19 @@ def _among(entry: Mapping[str, Any]) -> str:
     return f" with {' and '.join(names)}" if names else ""
 
 
+# The kinds of tables that show one section about pools, with the names that its entries have.
+SHOWN = {"scores": ("scores", POOL), "audit": ("audits", POOL), "detection": ("detections", POOL[:2])}
+
+
 def _table(study: Study, where: str, table: Mapping[str, Any]) -> Iterator[Problem]:
     kind = table["kind"]
     if kind == "ranking":
         yield from _ranking(study, where, table)
-    elif kind == "scores":
-        yield from _shown(where, table, POOL, _rows(study.content["scores"], POOL), "scores")
-        yield from _computed(where, table, study.content["scores"])
+    elif kind in SHOWN:
+        section, keys = SHOWN[kind]
+        yield from _shown(where, table, keys, _rows(study.content[section], keys), section)
+        if kind == "scores":
+            yield from _computed(where, table, study.content["scores"])
     elif kind == "cross_test":
         keys = (*ARM, "pool")
         yield from _shown(where, table, keys, _rows(study.content["cross_tests"], keys), "cross_tests")
@@ -144,6 +152,9 @@ def _shown(
 def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Problem]:
     if figure["kind"] == "samples":
         yield from _seeds_of_pools(study, where, figure)
+        return
+    if figure["kind"] == "neighbours":
+        yield from _shown(where, figure, POOL, _rows(study.content["audits"], POOL), "audits")
         return
     if figure["kind"] in ONE_DATASET:
         figure = {**figure, "dataset": study.dataset_of(figure)}

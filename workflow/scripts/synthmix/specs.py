@@ -15,6 +15,7 @@ from synthmix.plan import Definition, Job, Plan
 from synthmix.spec import canonical, digest
 
 NETWORK = ("kind", "channels", "layers_per_block", "attention")  # of a generator: what drawing an image takes
+DETECTORS = 5  # seeds of a detection
 
 
 class Specs:
@@ -200,21 +201,38 @@ class Specs:
 
     def score(self, dataset: str, pool: str, extractor: str, n: int) -> str:
         """Spec of score: the first n images per class of a pool under one extractor."""
+        metrics = self.plan.metrics(dataset, pool, extractor, n)
+        real = {"reference": digest(self.reference(dataset, extractor))}
+        return self._under_extractor("score.py", dataset, pool, extractor, n, real, metrics=metrics)
+
+    def audit(self, dataset: str, pool: str, extractor: str, n: int) -> str:
+        """Spec of audit: the first n images per class of a pool, in pixels and under one extractor."""
+        real = {"data": digest(self.data(dataset)), "extractor": digest(self.extractor(dataset, extractor))}
+        return self._under_extractor("audit.py", dataset, pool, extractor, n, real)
+
+    def _under_extractor(
+        self, script: str, dataset: str, pool: str, extractor: str, n: int, upstream: Definition, **more: Any
+    ) -> str:
         definition = self.of["extractors"][extractor]
+        shards = self._shards(dataset, pool, self.plan.shards(dataset, pool, n))
         return self._spec(
-            "score.py",
+            script,
             _extractor_file(definition),
             dataset=dataset,
             pool=pool,
             n=n,
             extractor=definition,
             extractor_name=extractor,
-            metrics=self.plan.metrics(dataset, pool, extractor, n),
-            upstream={
-                "reference": digest(self.reference(dataset, extractor)),
-                "shards": self._shards(dataset, pool, self.plan.shards(dataset, pool, n)),
-            },
+            upstream={**upstream, "shards": shards},
+            **more,
         )
+
+    def detect(self, dataset: str, pool: str, n: int) -> str:
+        """Spec of detect: the first n images per class of a pool against val."""
+        shards = self._shards(dataset, pool, self.plan.shards(dataset, pool, n))
+        upstream = {"data": digest(self.data(dataset)), "shards": shards}
+        keys = {seed: digest(self._spec("detect.py", n=n, seed=seed, upstream=upstream)) for seed in range(DETECTORS)}
+        return self._spec("detect.py", dataset=dataset, pool=pool, n=n, keys=keys, upstream=upstream)
 
     # ---- what belongs to one study -----------------------------------------------------------------------------------
 

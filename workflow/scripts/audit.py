@@ -1,0 +1,32 @@
+"""Search the real images nearest to each generated one, and judge how many are copies."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from synthmix import auditing, data, job, pools
+from synthmix.features import extract
+from synthmix.files import atomic, write_json
+
+spec = job.start(snakemake)
+device = job.device(snakemake)
+settings = job.settings()
+build = job.module(spec["entries"][1]).build
+weights = snakemake.input.get("extractor") or spec["extractor"].get("weights")
+extractor = build(spec["extractor"], Path(weights) if weights else None, Path(settings["weights"]), settings["offline"])
+pool = pools.read(snakemake.input.shards)
+splits = (data.read(job.local(snakemake.input[split])) for split in ("train", "val", "test"))
+result = auditing.audit(
+    pool.select((pool.index < spec["n"]) & ~pool.flagged),
+    *splits,
+    lambda images: extract(images, np.zeros(len(images), dtype=np.int64), extractor, device).values,
+    device,
+)
+names = {name: spec[name] for name in ("dataset", "pool", "n")}
+described = extractor.describe(spec["extractor_name"])
+with atomic(snakemake.output.neighbours) as temporary:
+    pq.write_table(pa.table(result.columns), temporary)
+write_json(snakemake.output.audit, {"spec": spec, **names, "extractor": described, **result.facts})
+job.finish(snakemake)

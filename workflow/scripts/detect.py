@@ -1,0 +1,23 @@
+"""Train classifiers that tell generated images from held-out real ones."""
+
+from synthmix import data, detecting, job, pools
+from synthmix.files import write_json
+from synthmix.store import Entry
+from synthmix.training import Interruption
+
+spec = job.start(snakemake)
+device = job.device(snakemake)
+pool = pools.read(snakemake.input.shards)
+pool = pool.select((pool.index < spec["n"]) & ~pool.flagged)
+val = data.read(job.local(snakemake.input.val))
+stop = Interruption(job.settings()["checkpoint_seconds"])
+runs = []
+for seed, key in spec["keys"].items():
+    entry = Entry(key)
+    with entry.locked():
+        drawn = detecting.drawn(pool, val, int(seed))
+        runs.append(detecting.detect(drawn, int(seed), entry, stop, device))
+    print(f"seed {seed}: accuracy {runs[-1]['accuracy']:.3f}", flush=True)
+names = {name: spec[name] for name in ("dataset", "pool", "n")}
+write_json(snakemake.output.detection, {"spec": spec, **names, **detecting.summary(runs), "runs": runs})
+job.finish(snakemake)

@@ -73,6 +73,12 @@ def features(folder: Path, extractor: FeatureExtractor, device: str, precision: 
     return [extract(shard.images, shard.labels, extractor, device, precision) for shard in shards]
 
 
+def scored(folder: Path, extractor: FeatureExtractor, device: str) -> tuple[list[Features], dict[str, float | None]]:
+    """Features of the sets, and the usual metrics."""
+    sets = features(folder, extractor, device)
+    return sets, evaluate(*sets, USUAL_METRICS)
+
+
 def theirs(folder: Path, extractor: FeatureExtractor, device: str, n: int) -> dict[str, float]:
     """The metrics by torch-fidelity, under our names."""
     values = torch_fidelity.calculate_metrics(
@@ -117,24 +123,22 @@ def main() -> None:
         folder = Path(name)
         write(read(options.images, n, options.size), folder)
         features(folder, extractor, device)  # starts the device
-        ours, seconds = timed(lambda: evaluate(*features(folder, extractor, device), USUAL_METRICS))
+        (whole, ours), seconds = timed(lambda: scored(folder, extractor, device))
         reference, their_seconds = timed(lambda: theirs(folder, extractor, device, n))
-        half = {each: features(folder, extractor, device, each) for each in ("bfloat16", "float16")}
-        whole = features(folder, extractor, device)
+        half = features(folder, extractor, device, "bfloat16")
     print(f"{hardware(device)}, Python {platform.python_version()}, torch {torch.__version__}, {definition}, n = {n}\n")
     print("| | images/s | seconds |\n|---|---:|---:|")
     for label, taken in (("synthmix", seconds), ("torch-fidelity", their_seconds)):
         print(f"| {label} | {2 * n / taken:.0f} | {taken:.1f} |")
     print(f"| ratio | {their_seconds / seconds:.2f} | |\n")
-    print("| metric | torch-fidelity | float32 | bfloat16 - float32 | float16 - float32 | half of the 95 % interval |")
-    print("|---|---:|---:|---:|---:|---:|")
-    values = evaluate(*whole)
-    moved = [evaluate(*sets) for sets in half.values()]
+    print("| metric | torch-fidelity | float32 | bfloat16 - float32 | half of the 95 % interval |")
+    print("|---|---:|---:|---:|---:|")
+    values, moved = evaluate(*whole), evaluate(*half)
     intervals = subsample_intervals(*whole, values)
     for metric in NAMES:
         if values[metric] is not None:
             limits = intervals[metric].limits
-            cells = [reference.get(metric), values[metric], *(each[metric] - values[metric] for each in moved)]
+            cells = [reference.get(metric), values[metric], moved[metric] - values[metric]]
             cells.append((limits[1] - limits[0]) / 2 if limits else None)
             print(f"| {metric} | " + " | ".join("" if cell is None else f"{cell:.5g}" for cell in cells) + " |")
     assert all(np.isclose(ours[each], reference[each], rtol=1e-3) for each in USUAL_METRICS if ours[each] is not None)

@@ -20,7 +20,7 @@ def test_without_history_costs_are_unknown(sources: Workspace) -> None:
     assert rows(output)["train"] == ["4", "10", "", "unknown", "", "4"]
     assert "26 jobs: 18 on the cluster, 8 here." in output
     assert "GPU-hours asked for: at least 0\n" in output
-    assert "17 jobs are unknown" in output
+    assert "18 jobs are unknown" in output
     assert "train: new (4)" in output
     assert not (sources / "results/data").exists()
 

@@ -114,17 +114,17 @@ def _completed(study: Study) -> dict[str, Any]:
         for entry in content["scores"]
         for pool in entry["pool"]
     ]
+    completed = {**content, "training_sets": training_sets, "scores": scores}
     # a score may hold metrics that only another study asks for
     shown = list(dict.fromkeys(metric for entry in scores for metric in entry["metrics"]))
-    completed = {**content, "training_sets": training_sets, "scores": scores}
     # accuracy is left unsaid, so that saying it changes no spec
     metric = completed.pop("metric", "accuracy")
     judged = {} if metric == "accuracy" else {"metric": metric}
     for section in ("tables", "figures"):
         completed[section] = {
             name: {
+                **({"metrics": shown} if each["kind"] in ("scores", "ranking") else {}),
                 **(judged if each["kind"] in JUDGED else {}),
-                **({"metrics": shown} if section == "tables" and each["kind"] == "scores" else {}),
                 **each,
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
             }

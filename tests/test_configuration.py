@@ -551,6 +551,7 @@ def test_more_real_images_than_train_has(training_set: dict, expected: str) -> N
         {"real": "all"},
         {"synthetic": 9, "pool": "x"},
         {"synthetic": {"total": 8}, "draw_from": 4},
+        {"synthetic": {"total": 99}, "filter": "sure"},
     ],
 )
 def test_as_many_real_images_as_train_has(training_set: dict) -> None:

@@ -198,17 +198,14 @@ def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]
 
 def _draw(study: Study, own: Definition) -> Iterator[Problem]:
     per_class = study.of["pools"][own["pool"]]["per_class"]
-    if isinstance(own["synthetic"], dict):
-        if "draw_from" not in own and "filter" not in own:
-            yield "draw_from", "missing key; with synthetic.total, say how many images of a class the pool is read for"
-        elif own.get("draw_from", 0) > per_class:
-            yield "draw_from", _too_many(own["draw_from"], own["pool"], per_class)
-        return
-    draw_from = own["draw_from"] if "draw_from" in own else own["synthetic"]
-    if own["synthetic"] > per_class:
-        yield "synthetic", _too_many(own["synthetic"], own["pool"], per_class)
-    if draw_from < own["synthetic"]:
-        yield "draw_from", f"{draw_from} is fewer than synthetic, {own['synthetic']}; raise it"
+    each = own["synthetic"] if isinstance(own["synthetic"], int) else 0  # with a total, shares are known from the data
+    if not each and "draw_from" not in own and "filter" not in own:
+        yield "draw_from", "missing key; with synthetic.total, say how many images of a class the pool is read for"
+    draw_from = own.get("draw_from", each)
+    if each > per_class:
+        yield "synthetic", _too_many(each, own["pool"], per_class)
+    if draw_from < each:
+        yield "draw_from", f"{draw_from} is fewer than synthetic, {each}; raise it"
     if draw_from > per_class:
         yield "draw_from", _too_many(draw_from, own["pool"], per_class)
 
@@ -267,10 +264,8 @@ def _resolutions(study: Study) -> Iterator[Problem]:
         side = definition.get("resolution", 8 if definition["source"] == "embedded" else None)
         patch = study.of["models"][model].get("patch")
         if side and patch and side % patch:
-            yield (
-                f"models.{model}.patch",
-                f"{patch} does not divide the resolution {side} of data set {dataset}; change it",
-            )
+            problem = f"{patch} does not divide the resolution {side} of data set {dataset}; change it"
+            yield f"models.{model}.patch", problem
 
 
 def _known_counts(study: Study) -> Iterator[Problem]:

@@ -125,8 +125,8 @@ def _completed(study: Study) -> dict[str, Any]:
     for section in ("tables", "figures"):
         completed[section] = {
             name: {
+                **({"metrics": shown} if each["kind"] in ("scores", "ranking") else {}),
                 **(judged if each["kind"] in JUDGED else {}),
-                **({"metrics": shown} if section == "tables" and each["kind"] == "scores" else {}),
                 **each,
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
             }

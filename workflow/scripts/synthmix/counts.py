@@ -42,7 +42,7 @@ def missing_images(training_set: Mapping[str, Any], counts: Mapping[str, int]) -
         if wanted > images:
             yield "real.total", f"{wanted} images, but train has {images}; lower it"
     synthetic = training_set.get("synthetic")
-    if isinstance(synthetic, Mapping):
+    if isinstance(synthetic, Mapping) and "draw_from" in training_set:
         # the largest class has at least its equal share, whatever the exact counts are
         wanted, draw_from = synthetic["total"], training_set["draw_from"]
         if wanted > draw_from * len(counts):

@@ -88,8 +88,8 @@ def scope(runs: pd.DataFrame) -> str:
 def _results(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
     """What the runs of an arm saw and reached; a metric that a run lacks is left out."""
     kinds = ("generator_real_images", "filter_real_images", "real_images", "synthetic_images", "class_ratio")
-    row = {"generator": scope(runs), "filter": text(runs, "filter"), **{name: constant(runs, name) for name in kinds}}
-    row["n"] = len(runs)
+    row: dict[str, Any] = {"generator": scope(runs), "filter": text(runs, "filter"), "n": len(runs)}
+    row |= {name: constant(runs, name) for name in kinds}
     for name in dict.fromkeys(("accuracy", "balanced_accuracy", "auroc", metric)):
         if name in runs and runs[name].notna().all():
             interval = statistics.t_interval(runs[name])

@@ -58,13 +58,14 @@ class Entry:
                     raise
             yield
 
-    def save(self, tree: dict[str, Any]) -> None:
+    def save(self, tree: Any) -> None:
         """Replace the state by `tree`: dicts and lists of numpy arrays and JSON values; `done` marks a result."""
         arrays: dict[str, np.ndarray] = {}
         outline = json.dumps(_flatten(tree, arrays)).encode()
         # An array like the others, so that the file's checksum covers it.
         contents = {**arrays, "outline": np.frombuffer(outline, dtype=np.uint8)}
-        files.write_arrays(self.state, contents, {"done": "true"} if tree.get("done") else None)
+        done = isinstance(tree, dict) and tree.get("done")
+        files.write_arrays(self.state, contents, {"done": "true"} if done else None)
 
     def load(self) -> Any | None:
         """The state, or None where there is none; a damaged one is removed, since it can be made again."""

@@ -35,7 +35,8 @@ _SEAL = re.compile(rb"synthmix\.file_sha256[^0-9a-f]{1,8}([0-9a-f]{64})")
 class Pool:
     """Generated images in file order.
 
-    images uint8 (N, H, W, C); labels, index (in the class) and seed (-1: none) int64 (N,); flagged bool (N,).
+    images uint8 (N, H, W, C); labels, index (in the class) and seed (-1: none) int64 (N,); flagged bool (N,): a safety
+    checker objected; left_out bool (N,): flagged, and neither trained on nor scored.
     """
 
     images: np.ndarray
@@ -43,10 +44,11 @@ class Pool:
     index: np.ndarray
     seed: np.ndarray
     flagged: np.ndarray
+    left_out: np.ndarray
 
     def select(self, rows: np.ndarray) -> "Pool":
         """The images of a boolean mask (N,) or of indices, in their order."""
-        return Pool(self.images[rows], self.labels[rows], self.index[rows], self.seed[rows], self.flagged[rows])
+        return Pool(**{name: values[rows] for name, values in vars(self).items()})
 
 
 def write_shard(
@@ -59,6 +61,7 @@ def write_shard(
     flagged: np.ndarray | None = None,
     generator: str = "",
     classes: Sequence[str] | None = None,
+    keeps_flagged: bool = False,
 ) -> None:
     """Write one shard, atomically. The same arguments give the same bytes (with the same pyarrow and Pillow).
 
@@ -72,6 +75,7 @@ def write_shard(
         flagged: bool (N,), true where a safety checker objected; default: none.
         generator: digest of the generator's spec.
         classes: names of the classes 0, 1, ...; with them the label column is a ClassLabel.
+        keeps_flagged: whether flagged images are used like the others, and not left out.
 
     Raises:
         ValueError: arrays of another dtype, shape or length.
@@ -96,6 +100,7 @@ def write_shard(
         "huggingface": _features(classes),
         "synthmix.rows": str(n),
         "synthmix.pixels_sha256": files.checksum({"images": images}),
+        **({"synthmix.flagged": "used"} if keeps_flagged else {}),
     }
     _write(path, pa.table(columns, _SCHEMA), metadata)
 
@@ -182,10 +187,12 @@ def _read(path: str | Path) -> Pool:
     images = np.stack([_decode(cell["bytes"]) for cell in table["image"].to_pylist()])
     if files.checksum({"images": images}).encode() != metadata[b"synthmix.pixels_sha256"]:
         raise files.DamagedFileError(path, "its pixels are not those that were written")
+    flagged = table["flagged"].to_numpy(zero_copy_only=False)
     return Pool(
         images=images,
         labels=table["label"].to_numpy(),
         index=table["index"].to_numpy(),
         seed=table["seed"].fill_null(-1).to_numpy(),
-        flagged=table["flagged"].to_numpy(zero_copy_only=False),
+        flagged=flagged,
+        left_out=np.zeros_like(flagged) if metadata.get(b"synthmix.flagged") == b"used" else flagged,
     )

@@ -40,8 +40,7 @@ def pool_of(per_class, seeds=(-1,)):
     """A pool whose image (class, index) of seed s carries the number 1000 + 400 s + 100 class + index."""
     rows = [(s, label, index) for s in seeds for index in range(per_class) for label in range(CLASSES)]
     seed, label, index = np.array(rows).T
-    none = np.zeros(len(rows), bool)
-    return Pool(images_of(1000 + 400 * (seed + 1) + 100 * label + index), label, index, seed, none, none)
+    return Pool(images_of(1000 + 400 * (seed + 1) + 100 * label + index), label, index, seed, np.zeros(len(rows), bool))
 
 
 # ---- real images -----------------------------------------------------------------------------------------------------

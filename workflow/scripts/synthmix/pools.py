@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +31,15 @@ _UNSEALED = b"0" * 64
 _SEAL = re.compile(rb"synthmix\.file_sha256[^0-9a-f]{1,8}([0-9a-f]{64})")
 
 
+_AS_FLAGGED = np.empty(0, dtype=bool)
+
+
 @dataclass(frozen=True)
 class Pool:
     """Generated images in file order.
 
     images uint8 (N, H, W, C); labels, index (in the class) and seed (-1: none) int64 (N,); flagged bool (N,): a safety
-    checker objected; left_out bool (N,): flagged, and neither trained on nor scored.
+    checker objected; left_out bool (N,): neither trained on nor scored, by default where flagged.
     """
 
     images: np.ndarray
@@ -44,7 +47,11 @@ class Pool:
     index: np.ndarray
     seed: np.ndarray
     flagged: np.ndarray
-    left_out: np.ndarray
+    left_out: np.ndarray = field(default_factory=lambda: _AS_FLAGGED)
+
+    def __post_init__(self) -> None:
+        if self.left_out is _AS_FLAGGED:
+            object.__setattr__(self, "left_out", self.flagged)
 
     def select(self, rows: np.ndarray) -> "Pool":
         """The images of a boolean mask (N,) or of indices, in their order."""

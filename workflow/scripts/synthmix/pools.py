@@ -148,8 +148,8 @@ def _decode(png: bytes) -> np.ndarray:
 def _features(classes: Sequence[str] | None) -> str:
     """The schema's metadata from which `datasets` knows what the columns mean."""
     features: dict[str, dict[str, object]] = {"image": {"_type": "Image"}}
-    for field in list(_SCHEMA)[1:]:
-        features[field.name] = {"dtype": str(field.type), "_type": "Value"}
+    for column in list(_SCHEMA)[1:]:
+        features[column.name] = {"dtype": str(column.type), "_type": "Value"}
     if classes is not None:
         features["label"] = {"names": list(classes), "_type": "ClassLabel"}
     return json.dumps({"info": {"features": features}}, sort_keys=True)

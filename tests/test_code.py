@@ -194,8 +194,15 @@ def test_entries_of_one_script_and_different_architectures_differ():
     assert len({code.digest("train.py", file) for file in files}) == 2
 
 
+def test_drawing_images_does_not_depend_on_how_their_generator_is_trained():
+    files = ["generate.py", "synthmix/generators/ddpm.py"]
+    assert not {"synthmix/diffusion.py:fit", "synthmix/trainers/ddpm.py:write"} & code.definitions(files).keys()
+
+
 def test_training_generation_and_scores_depend_on_their_own_code():
-    reached = {stage: set(code.definitions([f"{stage}.py"])) for stage in ("train", "generate", "score", "evaluate")}
+    entries = {stage: [f"{stage}.py"] for stage in ("train", "generate", "score", "evaluate")}
+    entries["generate"].append("synthmix/generators/ddpm.py")
+    reached = {stage: set(code.definitions(files)) for stage, files in entries.items()}
     assert "synthmix/training.py:fit" in reached["train"]
     assert "synthmix/diffusion.py:sample" in reached["generate"]
     assert "synthmix/scoring.py:score" in reached["score"]

@@ -173,6 +173,15 @@ def test_levels_that_are_admitted_work(widths, attention):
     assert unet(torch.zeros(1, 1, 8, 8), 1, class_labels=torch.tensor([3])).sample.shape == (1, 1, 8, 8)
 
 
+def test_mirrored_images_train_another_network_and_nothing_else_is_drawn_differently(fit):
+    plain, mirrored = (fit(images=IMAGES, steps=3, **change) for change in ({}, {"augment": "flip"}))
+    assert any((value != mirrored["model"][name]).any() for name, value in plain["model"].items())
+    flat = IMAGES[:, :, :1].repeat(8, 2)  # equal to its mirror image
+    plain, mirrored = (fit(images=flat, steps=3, **change) for change in ({}, {"augment": "flip"}))
+    for name, value in plain["model"].items():
+        np.testing.assert_array_equal(value, mirrored["model"][name])
+
+
 def test_the_facts_of_a_training(fit):
     state = fit(steps=2)
     parameters = sum(value.size for value in state["model"].values())
@@ -200,7 +209,7 @@ def test_an_image_does_not_depend_on_the_others(untrained, sampler, batch_size):
 
 
 def test_the_last_batch_is_padded_and_cut(untrained):
-    batches = list(diffusion._batches(WANTED, 8))
+    batches = list(diffusion.batches(WANTED, 8))
     assert [len(batch) for batch in batches] == [8, 8, 8]
     assert sum(batches, [])[:20] == WANTED
     assert batches[-1][4:] == [WANTED[-1]] * 4
@@ -209,7 +218,7 @@ def test_the_last_batch_is_padded_and_cut(untrained):
 
 
 def test_whole_batches_are_not_padded():
-    assert list(diffusion._batches(WANTED, 10)) == [WANTED[:10], WANTED[10:]]
+    assert list(diffusion.batches(WANTED, 10)) == [WANTED[:10], WANTED[10:]]
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"wanted": [(0, 1)]}, {"wanted": [(1, 0)]}])
@@ -265,7 +274,7 @@ def test_the_schema_admits_exactly_the_samplers_that_there_are():
 
 
 def test_every_admitted_schedule_and_prediction_samples(untrained):
-    (ddpm,) = read_schema("study")["properties"]["generators"]["additionalProperties"]["allOf"]
+    ddpm, *_ = read_schema("study")["properties"]["generators"]["additionalProperties"]["allOf"]
     definition = ddpm["then"]["properties"]
     for noise_schedule in definition["noise_schedule"]["enum"]:
         for prediction in definition["prediction"]["enum"]:

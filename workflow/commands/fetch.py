@@ -66,6 +66,9 @@ def _needs(study: dict[str, Any], config: dict[str, Any]) -> Iterator[Need]:
     for name, dataset in study["datasets"].items():
         load = importlib.import_module(f"synthmix.sources.{dataset['source']}").load
         yield Need(f"data set {name} ({dataset['source']})", _loader(load, dataset, Path(config["data"])))
+    for name, generator in study["generators"].items():
+        if generator.get("pipeline"):
+            yield Need(f"generator {name} ({generator['kind']})", _pipeline(generator, Path(config["weights"])))
     for name, extractor in study["extractors"].items():
         module = importlib.import_module(f"synthmix.extractors.{extractor['kind']}")
         if hasattr(module, "locate"):
@@ -91,6 +94,16 @@ def _loader(load: Any, dataset: dict[str, Any], folder: Path) -> Callable[[bool]
         before = set(folder.rglob("*"))
         load(dataset, folder, offline)
         return [path for path in set(folder.rglob("*")) - before if path.is_file()]
+
+    return get
+
+
+def _pipeline(generator: dict[str, Any], folder: Path) -> Callable[[bool], list[Path]]:
+    from synthmix import pipelines  # seconds that are spared where no study has one
+
+    def get(offline: bool) -> list[Path]:
+        found = pipelines.locate(generator["pipeline"], generator.get("revision"), folder, offline)
+        return [path for path in found.rglob("*") if path.is_file()]
 
     return get
 

@@ -34,11 +34,16 @@ def job_of(wildcards):
     return Job(**{field: wildcards[field] for field in Job._fields})
 
 
+def trained_by(trainer):
+    """A regular expression for the names of generators that are trained in a way; a name never is a hyphen."""
+    return "|".join(PLAN.generators_trained_by(trainer)) or "-"
+
+
 wildcard_constraints:
     dataset="[^/]+",
     generator="[^/]+",
     pool="[^/]+",
-    group="all|seeds[0-9-]+",
+    group="all|seeds[0-9-]+|class-[a-z0-9-]+",
     shard="[0-9]{4}",
     filter="[^/]+",
     extractor="[^/]+?",

@@ -16,6 +16,8 @@ rule train_generator:
         "logs/train_generator/{dataset}/{generator}/all.log",
     benchmark:
         f"{layout.BENCHMARKS}/train_generator/{{dataset}}/{{generator}}/all.tsv"
+    wildcard_constraints:
+        generator=trained_by("ddpm"),
     priority: 10  # nearly everything waits for generators
     conda:
         "../../envs/learning.yaml"
@@ -39,9 +41,19 @@ use rule train_generator as train_generator_by_seed with:
     benchmark:
         f"{layout.BENCHMARKS}/train_generator/{{dataset}}/{{generator}}/{{group}}.tsv"
     wildcard_constraints:
+        generator=trained_by("ddpm"),
         group="seeds[0-9-]+",
     params:
         spec=lambda wc: SPECS.generator(wc.dataset, wc.generator, wc.group),
+
+
+# A small text-to-image pipeline.
+use rule train_generator as train_text2image with:
+    output:
+        **{name: f"{layout.GENERATOR}/all/{path}" for name, path in layout.PIPELINE.items()},
+        history=f"{layout.GENERATOR}/all/history.csv",
+    wildcard_constraints:
+        generator=trained_by("train_from_scratch"),
 
 
 rule generate:

@@ -19,7 +19,7 @@ extractor = build(spec["extractor"], Path(weights) if weights else None, Path(se
 pool = pools.read(snakemake.input.shards)
 splits = (data.read(job.local(snakemake.input[split])) for split in ("train", "val", "test"))
 result = auditing.audit(
-    pool.select((pool.index < spec["n"]) & ~pool.flagged),
+    pool.select((pool.index < spec["n"]) & ~pool.left_out),
     *splits,
     lambda images: extract(images, np.zeros(len(images), dtype=np.int64), extractor, device).values,
     device,

@@ -8,7 +8,7 @@ device = job.device(snakemake)
 build = job.module(spec["entries"][1]).build
 meta = read_json(snakemake.input.meta)
 pool = pools.read(snakemake.input.shards)
-pool = pool.select(pool.index < spec["per_class"])
+pool = pool.select((pool.index < spec["per_class"]) & ~pool.left_out)
 models = runs.read_models(snakemake.input.model)
 rows = []
 for training_set, seed, _ in runs.each(spec["keys"]):

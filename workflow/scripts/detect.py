@@ -8,7 +8,7 @@ from synthmix.training import Interruption
 spec = job.start(snakemake)
 device = job.device(snakemake)
 pool = pools.read(snakemake.input.shards)
-pool = pool.select((pool.index < spec["n"]) & ~pool.flagged)
+pool = pool.select((pool.index < spec["n"]) & ~pool.left_out)
 val = data.read(job.local(snakemake.input.val))
 stop = Interruption(job.settings()["checkpoint_seconds"])
 runs = []

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from synthmix import generator_checks
 from synthmix.counts import known_counts, missing_images
 from synthmix.messages import shown, suggestion
 
@@ -118,7 +119,7 @@ def definitions(study: Study) -> Iterator[Problem]:
     """Each definition agrees with itself and with those that it names."""
     checks: Sequence[tuple[str, Any]] = (
         ("datasets", _dataset),
-        ("generators", _generator),
+        ("generators", generator_checks.generator),
         ("models", _model),
         ("recipes", _recipe),
     )
@@ -126,6 +127,9 @@ def definitions(study: Study) -> Iterator[Problem]:
         for name, definition in study.of[section].items():
             for key, text in check(definition):
                 yield f"{section}.{name}.{key}", text
+    for name, definition in study.of["pools"].items():
+        for key, text in generator_checks.pool(definition, study.of["generators"][definition["generator"]]):
+            yield f"pools.{name}.{key}", text
     for name, definition in study.of["training_sets"].items():
         for key, text in _training_set(study, name, definition):
             yield f"training_sets.{name}{'.' if key else ''}{key}", text
@@ -139,19 +143,6 @@ def _dataset(dataset: Definition) -> Iterator[Problem]:
             yield split, f"given although splits.{split} names the source's own; delete one of the two"
         if split not in dataset and split not in dataset["splits"]:
             yield split, f"missing key; add it (what is cut from train), or splits.{split} (the source's own)"
-
-
-def _generator(generator: Definition) -> Iterator[Problem]:
-    levels, attention = len(generator["channels"]), len(generator["attention"])
-    if levels != attention:
-        yield "attention", f"has {attention} values for {levels} channels; give one for each"
-        return
-    for level, width in enumerate(generator["channels"]):
-        attends = level == levels - 1 or generator["attention"][level]
-        if width % 8 or (attends and width < 16):  # group normalisation has 8 groups, an attention head 16 channels
-            yield f"channels[{level}]", f"{width} is not a multiple of 8{' from 16 on' if attends else ''}; change it"
-    if generator["seeds_per_job"] > 1 and "train_on" not in generator:
-        yield "seeds_per_job", "needs train_on: one generator serves all seeds; delete it"
 
 
 def _model(model: Definition) -> Iterator[Problem]:

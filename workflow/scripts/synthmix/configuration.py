@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthmix import checks, filter_checks, result_checks
+from synthmix import checks, filter_checks, prompts, result_checks
 from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
 from synthmix.result_checks import OF_POOLS, USUAL_METRICS
@@ -18,12 +18,20 @@ from synthmix.yaml_reader import read_yaml
 
 __all__ = ["ConfigurationError", "Studies", "read_config", "read_studies", "read_yaml", "validate_config"]
 
+STABLE_DIFFUSION = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+# How pools of pipelines are drawn where they do not say it.
+PIPELINE_SAMPLING = {
+    "text2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 7.5},
+    "class2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 4.0},
+}
+
 # A study is a target of Snakemake, as these rules are.
 RULES = (
     "all",
     "prepare_data",
     "train_generator",
     "train_generator_by_seed",
+    "train_text2image",
     "generate",
     "train_extractor",
     "reference",
@@ -118,7 +126,12 @@ def _completed(study: Study) -> dict[str, Any]:
     measured["scores"] = [{"metrics": list(USUAL_METRICS), **entry} for entry in measured["scores"]]
     # a score may hold metrics that only another study asks for
     shown = list(dict.fromkeys(metric for entry in measured["scores"] for metric in entry["metrics"]))
-    completed = {**content, "training_sets": training_sets, **measured}
+    generators = {name: _with_prompts(each) for name, each in content["generators"].items()}
+    pools = {
+        name: {**PIPELINE_SAMPLING.get(generators[each["generator"]]["kind"], {}), **each}
+        for name, each in content["pools"].items()
+    }
+    completed = {**content, "generators": generators, "pools": pools, "training_sets": training_sets, **measured}
     # accuracy is left unsaid, so that saying it changes no spec
     metric = completed.pop("metric", "accuracy")
     judged = {} if metric == "accuracy" else {"metric": metric}
@@ -140,6 +153,15 @@ def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> i
     if "filter" in training_set:
         return int(content["filters"][training_set["filter"]]["keep"])
     return int(training_set["draw_from"] if "draw_from" in training_set else training_set["synthetic"])
+
+
+def _with_prompts(generator: dict[str, Any]) -> dict[str, Any]:
+    """A generator with the pipeline that it means and the content of its file of prompts, by class."""
+    if generator["kind"] != "text2image":
+        return generator
+    pipeline = None if generator.get("train_from_scratch") else STABLE_DIFFUSION
+    rows = {"prompts": prompts.read(generator["prompts"])} if "prompts" in generator else {}
+    return {**({"pipeline": pipeline} if pipeline else {}), **generator, **rows}
 
 
 class _Reader:

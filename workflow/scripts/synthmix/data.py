@@ -153,8 +153,8 @@ def _require_classes(split: str, labels: np.ndarray, classes: list[str]) -> None
         )
 
 
-def _open(rows: Rows, position: int) -> Image.Image:
-    """The decoded source image, upright; an image that cannot be decoded is named."""
+def open_image(rows: Rows, position: int) -> Image.Image:
+    """The decoded source image, upright. Raises DatasetError, which names an image that cannot be decoded."""
     where = rows.names[position] if rows.names else f"image {position} of {rows.origin}"
     try:
         image = rows.images[position]
@@ -172,7 +172,7 @@ def _open(rows: Rows, position: int) -> Image.Image:
 
 def _format(rows: Rows, position: int, dataset: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
     """(height, width) and channels of all images: as asked for, else those of the first train image."""
-    first = _open(rows, position)
+    first = open_image(rows, position)
     side = dataset.get("resolution")
     channels = dataset.get("channels") or (1 if first.mode in _GREY else 3)
     return (side, side) if side else (first.height, first.width), channels
@@ -204,7 +204,7 @@ def _convert(
     images = np.empty((len(index), *size, channels), dtype=np.uint8)
     converted: Counter[str] = Counter()
     for k, position in enumerate(index.tolist()):
-        image = _open(rows, position)
+        image = open_image(rows, position)
         if not dataset.get("resolution") and (image.height, image.width) != size:
             raise DatasetError(
                 f"images differ in size ({size[1]}x{size[0]} and {image.width}x{image.height}): give `resolution`"

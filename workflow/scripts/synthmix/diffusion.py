@@ -4,8 +4,7 @@ The network is diffusers' UNet2DModel; one class more than the data set has stan
 classifier, everything random is a function of a seed and a step, so a resumed training equals one never stopped.
 """
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,10 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
 from torch import Tensor
 from torch.nn import functional as F
 
-from synthmix import engine
+from synthmix import denoising, engine
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
-from synthmix.training import Interruption, arrays, restore, tensors
+from synthmix.training import Interruption
 
 SAMPLERS = {"ddim": DDIMScheduler, "dpm-solver++": DPMSolverMultistepScheduler}
 
@@ -82,77 +81,33 @@ def fit(
     Returns:
         The finished state: `model` (arrays by name: the averaged weights), `history` (rows), `facts`.
     """
-    from diffusers.training_utils import EMAModel  # a second that drawing images need not wait for
-
     state = entry.load()
     if state is not None and state.get("done"):
         return state
-    size, channels, steps = images.shape[1], images.shape[3], generator["steps"]
+    size, channels = images.shape[1], images.shape[3]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed("initialisation", seed))
         unet = network(generator, channels, size, classes).to(device, memory_format=torch.channels_last)
-    average = EMAModel(unet.parameters(), decay=generator["ema_decay"], use_ema_warmup=True, power=0.75, foreach=True)
-    average.to(device)
-    optimizer = torch.optim.AdamW(unet.parameters(), generator["learning_rate"], weight_decay=0.0, fused=True)
-    state = state or {"step": 0, "history": [], "seconds": 0.0, "sum": 0.0}
-    if "model" in state:
-        unet.load_state_dict(tensors(state["model"]))
-        restore(optimizer, state["optimizer"])
-        average.load_state_dict(tensors(state["average"]))
-        average.to(device)
+    called = torch.compile(unet) if generator.get("compile") else unet
     schedule = noise_schedule(generator)
     data, targets = engine.to_device(images, device).float() / 127.5 - 1, torch.from_numpy(labels).to(device)
     random, batch_size = torch.Generator(), generator["batch_size"]
-    every = max(1, steps // 20)
-    total = torch.tensor(state["sum"], dtype=torch.float64, device=device)
-    started = time.monotonic() - state["seconds"]
-    unet.train()
-    for step in range(state["step"], steps):
+
+    def loss_at(step: int) -> Tensor:
         random.manual_seed(stream_seed("diffusion", seed, step))
         chosen = torch.randint(len(targets), (batch_size,), generator=random).to(device)
-        times = torch.randint(generator["train_timesteps"], (batch_size,), generator=random).to(device)
-        noise = torch.randn((batch_size, *data.shape[1:]), generator=random).to(device)
+        clean = data[chosen]
+        if generator.get("augment"):
+            own = torch.Generator().manual_seed(stream_seed("augmentation", seed, step))
+            clean = engine.augment(clean, generator["augment"], own)
+        noisy, times, wanted = denoising.noisy_batch(clean, schedule, random)
         unlabelled = (torch.rand(batch_size, generator=random) < generator["label_dropout"]).to(device)
-        clean, condition = data[chosen], torch.where(unlabelled, classes, targets[chosen])
-        noisy = schedule.add_noise(clean, noise, times)
-        wanted = schedule.get_velocity(clean, noise, times) if generator["prediction"] == "v_prediction" else noise
-        for group in optimizer.param_groups:
-            group["lr"] = generator["learning_rate"] * min(1.0, (step + 1) / (generator["warmup_steps"] + 1))
+        condition = torch.where(unlabelled, classes, targets[chosen])
         with engine.autocast(device, generator["precision"]):
-            output = unet(noisy, times, class_labels=condition).sample
-        loss = F.mse_loss(output.float(), wanted)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(unet.parameters(), generator["gradient_clip"])
-        optimizer.step()
-        average.step(unet.parameters())
-        total += loss.detach().double()
-        if (step + 1) % every == 0 or step + 1 == steps:
-            since = step + 1 - (state["history"][-1]["step"] if state["history"] else 0)
-            seconds = time.monotonic() - started
-            row = {"step": step + 1, "seconds": round(seconds, 3), "loss": total.item() / since}
-            state["history"].append(row)
-            total.zero_()
-            left = seconds / (step + 1) * (steps - step - 1)
-            rate = batch_size * (step + 1) / seconds
-            print(f"step {step + 1}/{steps} loss {row['loss']:.4f} {rate:.0f} images/s {left:.0f} s left", flush=True)
-        if step + 1 < steps and stop.due():
-            state |= {"step": step + 1, "seconds": time.monotonic() - started, "sum": total.item()}
-            weights = {"model": arrays(unet.state_dict()), "optimizer": arrays(optimizer.state_dict())}
-            entry.save({**state, **weights, "average": arrays(average.state_dict())})
-            stop.done()
-    average.copy_to(unet.parameters())
-    seconds = time.monotonic() - started
-    facts = {
-        "steps": steps,
-        "seconds": round(seconds, 3),
-        "images_per_second": round(steps * batch_size / max(seconds, 1e-9), 1),
-        "parameters": sum(p.numel() for p in unet.parameters()),
-        "real_images": len(targets),
-    }
-    result = {"done": True, "model": arrays(unet.state_dict()), "history": state["history"], "facts": facts}
-    entry.save(result)
-    return result
+            output = called(noisy, times, class_labels=condition).sample
+        return F.mse_loss(output.float(), wanted)
+
+    return denoising.optimise(unet, loss_at, generator, state, len(targets), entry, stop, device)
 
 
 def sample(
@@ -176,16 +131,15 @@ def sample(
         seed: the pool's seed.
         device: "cpu" or "cuda".
     """
-    drawn = [
-        _denoise(unet, schedule, sampling, part, seed, device) for part in _batches(wanted, sampling["batch_size"])
-    ]
+    drawn = [_denoise(unet, schedule, sampling, part, seed, device) for part in batches(wanted, sampling["batch_size"])]
     images = torch.cat(drawn)[: len(wanted)]
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
-def _batches(wanted: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+def batches(wanted: Sequence[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:
+    """The wanted images in batches of one size, the last padded with the last image."""
     for start in range(0, len(wanted), size):
-        part = wanted[start : start + size]
+        part = list(wanted[start : start + size])
         yield part + [part[-1]] * (size - len(part))
 
 

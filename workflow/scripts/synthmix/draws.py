@@ -95,6 +95,8 @@ def draw_synthetic(
 ) -> np.ndarray:
     """Rows of a pool that a run trains on, int64: `synthetic` per class of the first `draw_from`, nested per seed.
 
+    Images that are left out for their flags make room for others of the first `draw_from`.
+
     Args:
         pool: the images, of one generator.
         synthetic: images of every class, or int64 (classes,), those of each class.
@@ -104,8 +106,8 @@ def draw_synthetic(
         source: what to name in an error.
 
     Raises:
-        ValueError: the pool lacks images of a class (a filtered, truncated or foreign pool), or a class needs more
-            than `draw_from`.
+        ValueError: the pool lacks images of a class (a truncated or foreign pool), a class needs more than
+            `draw_from`, or too many of it are flagged.
     """
     rows = []
     for label, wanted in enumerate(np.broadcast_to(synthetic, classes)):
@@ -114,14 +116,22 @@ def draw_synthetic(
                 f"{source}: the share of class {label} is {wanted} generated images, and draw_from is {draw_from}: "
                 "raise draw_from, or lower synthetic.total"
             )
-        chosen = stream("synthetic", seed, label).permutation(draw_from)[:wanted]
-        found = np.flatnonzero((pool.labels == label) & np.isin(pool.index, chosen))
-        if len(found) != wanted:
+        order = stream("synthetic", seed, label).permutation(draw_from)
+        members = np.flatnonzero((pool.labels == label) & (pool.index < draw_from))
+        found = np.isin(order[:wanted], pool.index[members]).sum()
+        if found != wanted:
             raise ValueError(
-                f"{source}: {len(found)} of {wanted} generated images of class {label} were found: "
+                f"{source}: {found} of {wanted} generated images of class {label} were found: "
                 "delete the pool's shards and run snakemake again"
             )
-        rows.append(found)
+        usable = pool.index[members[~pool.left_out[members]]]
+        chosen = order[np.isin(order, usable)][:wanted]
+        if len(chosen) != wanted:
+            raise ValueError(
+                f"{source}: of the first {draw_from} generated images of class {label}, {len(usable)} are not flagged, "
+                f"fewer than {wanted}: raise draw_from, lower synthetic, or draw with safety: replace"
+            )
+        rows.append(members[np.isin(pool.index[members], chosen)])
     return np.concatenate(rows)
 
 
@@ -204,6 +214,7 @@ def assemble(
     if watched := spec.get("monitor"):
         pool = of_seed(pools[watched["pool"]], seed)
         rows = (pool.index >= watched["first"]) & (pool.index < watched["first"] + watched["per_class"])
+        rows &= ~pool.left_out
         monitor = (pool.images[rows], pool.labels[rows])
     return TrainingSet(np.concatenate(images), np.concatenate(targets), len(chosen), monitor, len(repeated))
 

@@ -29,6 +29,7 @@ FREE |= {
     "draw_from",
     "filter",
 }
+FREE |= {"listing", "class", "classes", "class_names", "prompts", "template", "scenarios", "negative_prompt", "caption"}
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def choose(
         TooFewImagesError: fewer than `keep` images of a class are left to choose from.
         ValueError: an image has no score.
     """
-    candidates = (pool.index < selection["among"]) & ~pool.flagged
+    candidates = (pool.index < selection["among"]) & ~pool.left_out
     seeds = [int(seed) for seed in np.unique(pool.seed)]
     for seed in seeds:
         _require_enough(pool.labels[candidates & (pool.seed == seed)], selection, view.classes, source)

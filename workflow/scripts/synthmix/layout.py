@@ -1,7 +1,10 @@
 """Where everything lies under results/: one function a kind of file."""
 
+import glob
 import hashlib
 import os
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,19 @@ JOB = f"{RESULTS}/runs/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}
 CROSS_TEST = JOB.replace("/runs/", "/cross_tests/") + "/{training_set}-on-{pool}.json"
 STUDY = f"{RESULTS}/studies/{{study}}"
 BENCHMARKS = f"{RESULTS}/benchmarks"
+# A text-to-image pipeline in the layout of diffusers.
+PIPELINE = {
+    "index": "model_index.json",
+    "scheduler": "scheduler/scheduler_config.json",
+    "tokenizer": "tokenizer/tokenizer.json",
+    "tokenizer_config": "tokenizer/tokenizer_config.json",
+    "text_encoder_config": "text_encoder/config.json",
+    "text_encoder": "text_encoder/model.safetensors",
+    "unet_config": "unet/config.json",
+    "unet": "unet/diffusion_pytorch_model.safetensors",
+    "vae_config": "vae/config.json",
+    "vae": "vae/diffusion_pytorch_model.safetensors",
+}
 
 
 def job_folder(job: Any) -> str:
@@ -41,6 +57,12 @@ def shard(dataset: str, pool: str, group: str, index: int) -> str:
     return f"{POOL.format(dataset=dataset, pool=pool)}/{group}/shard-{index:04d}.parquet"
 
 
+def class_group(name: str) -> str:
+    """The group of the shards of one class: its name where a path can have it, else an abridged one with a digest."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+    return f"class-{plain if plain == name else f'{plain}-{hashlib.sha256(name.encode()).hexdigest()[:6]}'}"
+
+
 def shard_name(path: str) -> tuple[str, int]:
     """(group, index) of a shard's path."""
     parts = Path(path)
@@ -53,13 +75,26 @@ def folder_digest(dataset: dict[str, Any]) -> str:
     Contents are not read (that would take minutes for a large data set): an image replaced by another of exactly the
     same size goes unnoticed until prepare_data is forced to run.
     """
-    listing = hashlib.sha256()
     root = Path(dataset.get("root") or ".")
     paths = [dataset[split] for split in ("train", "val", "test") if isinstance(dataset.get(split), str)]
-    for top in [root / path for path in paths] or [root]:
-        for folder, folders, names in os.walk(top):
-            folders.sort()
-            for name in sorted(names):
-                path = Path(folder, name)
-                listing.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode())
+    return _listing(root, [root / path for path in paths] or [root])
+
+
+def files_digest(path: str) -> str:
+    """Digest of the names and sizes of the files below a folder, or of those that a pattern matches; see above."""
+    root = Path(path) if os.path.isdir(path) else Path(path).parent
+    return _listing(root, [root] if os.path.isdir(path) else sorted(map(Path, glob.glob(path))))
+
+
+def _listing(root: Path, tops: Sequence[Path]) -> str:
+    listing = hashlib.sha256()
+    for top in tops:
+        for path in [top] if top.is_file() else _below(top):
+            listing.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode())
     return listing.hexdigest()[:16]
+
+
+def _below(top: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(top):
+        folders.sort()
+        yield from (Path(folder, name) for name in sorted(names))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from synthmix import code, files, layout
+from synthmix import code, files, kinds, layout
 from synthmix.configuration import read_studies, read_yaml, validate_config
 from synthmix.result_checks import USUAL_METRICS
 from synthmix.spec import digest
@@ -125,6 +125,10 @@ class Plan:
         """The runs of a study that a mapping of dataset, training_set, model, recipe selects."""
         return [run for run in self.runs[study] if run.named(names)]
 
+    def generators_trained_by(self, trainer: str) -> list[str]:
+        """Names of the generators that are trained in a way."""
+        return [name for name, each in self.definitions["generators"].items() if kinds.trainer(each) == trainer]
+
     # ---- pools ---------------------------------------------------------------------------------------------------
 
     def generator_of(self, pool: str) -> Definition:
@@ -132,10 +136,10 @@ class Plan:
         return self.definitions["generators"][self.definitions["pools"][pool]["generator"]]
 
     def groups(self, dataset: str, pool: str, seeds: Iterable[int] | None = None) -> list[str]:
-        """The groups of a pool: "all", or the blocks of seeds for a generator that is trained per seed."""
+        """The groups of a pool: "all"; one per class where each has prompts; or blocks of seeds, each its generator."""
         generator = self.generator_of(pool)
         if not generator.get("train_on"):
-            return ["all"]
+            return list(kinds.class_groups(generator)) or ["all"]
         wanted = self.generator_seeds[dataset, self.definitions["pools"][pool]["generator"]]
         blocks = {block(seed, generator["seeds_per_job"]): seed for seed in sorted(seeds if seeds else wanted)}
         return [f"seeds{name}" for name in blocks]
@@ -217,16 +221,18 @@ class Plan:
     def _entries(self) -> set[tuple[str, ...]]:
         """Every combination of entry files that the active studies' jobs run."""
         of = self.definitions
-        alone = ("train_generator", "generate", "detect", "experiments", "comparisons")
+        alone = ("detect", "experiments", "comparisons")
         entries: set[tuple[str, ...]] = {(f"{stage}.py",) for stage in alone}
         for dataset in of["datasets"].values():
             entries.add(("prepare_data.py", f"synthmix/sources/{dataset['source']}.py"))
+        for generator in of["generators"].values():
+            entries.update(kinds.entries_of(generator))
         for extractor in of["extractors"].values():
             file = f"synthmix/extractors/{extractor['kind']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "reference", "score", "audit")}
         for chosen in of["filters"].values():
-            kinds = (chosen["kind"], of["extractors"][chosen["extractor"]]["kind"])
-            entries.add(("filter.py", f"synthmix/filters/{kinds[0]}.py", f"synthmix/extractors/{kinds[1]}.py"))
+            extractor = of["extractors"][chosen["extractor"]]["kind"]
+            entries.add(("filter.py", f"synthmix/filters/{chosen['kind']}.py", f"synthmix/extractors/{extractor}.py"))
         for model in of["models"].values():
             file = f"synthmix/models/{model['architecture']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}

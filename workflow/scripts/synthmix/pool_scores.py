@@ -28,7 +28,7 @@ def score_pool(
     was trained once per seed is one set of images per seed. Only the pool's features are extracted here, as those of
     `real` were.
     """
-    chosen = pool.select((pool.index < n) & ~pool.flagged)
+    chosen = pool.select((pool.index < n) & ~pool.left_out)
     sets = [chosen.select(chosen.seed == seed) for seed in np.unique(chosen.seed)]
     half, other = split_halves(real.train.labels, definition.get("seed", 0))
     trained_here = definition["kind"] == "classifier"

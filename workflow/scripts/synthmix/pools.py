@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +31,15 @@ _UNSEALED = b"0" * 64
 _SEAL = re.compile(rb"synthmix\.file_sha256[^0-9a-f]{1,8}([0-9a-f]{64})")
 
 
+_AS_FLAGGED = np.empty(0, dtype=bool)
+
+
 @dataclass(frozen=True)
 class Pool:
     """Generated images in file order.
 
-    images uint8 (N, H, W, C); labels, index (in the class) and seed (-1: none) int64 (N,); flagged bool (N,).
+    images uint8 (N, H, W, C); labels, index (in the class) and seed (-1: none) int64 (N,); flagged bool (N,): a safety
+    checker objected; left_out bool (N,): neither trained on nor scored, by default where flagged.
     """
 
     images: np.ndarray
@@ -43,10 +47,15 @@ class Pool:
     index: np.ndarray
     seed: np.ndarray
     flagged: np.ndarray
+    left_out: np.ndarray = field(default_factory=lambda: _AS_FLAGGED)
+
+    def __post_init__(self) -> None:
+        if self.left_out is _AS_FLAGGED:
+            object.__setattr__(self, "left_out", self.flagged)
 
     def select(self, rows: np.ndarray) -> "Pool":
         """The images of a boolean mask (N,) or of indices, in their order."""
-        return Pool(self.images[rows], self.labels[rows], self.index[rows], self.seed[rows], self.flagged[rows])
+        return Pool(**{name: values[rows] for name, values in vars(self).items()})
 
 
 def write_shard(
@@ -59,6 +68,7 @@ def write_shard(
     flagged: np.ndarray | None = None,
     generator: str = "",
     classes: Sequence[str] | None = None,
+    keeps_flagged: bool = False,
 ) -> None:
     """Write one shard, atomically. The same arguments give the same bytes (with the same pyarrow and Pillow).
 
@@ -72,6 +82,7 @@ def write_shard(
         flagged: bool (N,), true where a safety checker objected; default: none.
         generator: digest of the generator's spec.
         classes: names of the classes 0, 1, ...; with them the label column is a ClassLabel.
+        keeps_flagged: whether flagged images are used like the others, and not left out.
 
     Raises:
         ValueError: arrays of another dtype, shape or length.
@@ -96,6 +107,7 @@ def write_shard(
         "huggingface": _features(classes),
         "synthmix.rows": str(n),
         "synthmix.pixels_sha256": files.checksum({"images": images}),
+        **({"synthmix.flagged": "used"} if keeps_flagged else {}),
     }
     _write(path, pa.table(columns, _SCHEMA), metadata)
 
@@ -136,8 +148,8 @@ def _decode(png: bytes) -> np.ndarray:
 def _features(classes: Sequence[str] | None) -> str:
     """The schema's metadata from which `datasets` knows what the columns mean."""
     features: dict[str, dict[str, object]] = {"image": {"_type": "Image"}}
-    for field in list(_SCHEMA)[1:]:
-        features[field.name] = {"dtype": str(field.type), "_type": "Value"}
+    for column in list(_SCHEMA)[1:]:
+        features[column.name] = {"dtype": str(column.type), "_type": "Value"}
     if classes is not None:
         features["label"] = {"names": list(classes), "_type": "ClassLabel"}
     return json.dumps({"info": {"features": features}}, sort_keys=True)
@@ -182,10 +194,12 @@ def _read(path: str | Path) -> Pool:
     images = np.stack([_decode(cell["bytes"]) for cell in table["image"].to_pylist()])
     if files.checksum({"images": images}).encode() != metadata[b"synthmix.pixels_sha256"]:
         raise files.DamagedFileError(path, "its pixels are not those that were written")
+    flagged = table["flagged"].to_numpy(zero_copy_only=False)
     return Pool(
         images=images,
         labels=table["label"].to_numpy(),
         index=table["index"].to_numpy(),
         seed=table["seed"].fill_null(-1).to_numpy(),
-        flagged=table["flagged"].to_numpy(zero_copy_only=False),
+        flagged=flagged,
+        left_out=np.zeros_like(flagged) if metadata.get(b"synthmix.flagged") == b"used" else flagged,
     )

@@ -1,10 +1,11 @@
 """The files that jobs read and that studies build, by the names that rules use."""
 
+import glob
 import itertools
 from pathlib import Path
 from typing import Any
 
-from synthmix import layout
+from synthmix import kinds, layout
 from synthmix.plan import Definition, Job, Plan, listed
 
 # What each kind of table and figure is made from.
@@ -43,20 +44,29 @@ class Products:
         found = [sorted(map(str, root.glob(each))) or [str(root / each)] for each in patterns if isinstance(each, str)]
         return list(itertools.chain(*found))
 
-    def generator_files(self, dataset: str, pool: str, group: str) -> dict[str, str]:
-        """The files of the generator that a pool's group is drawn from, by name."""
+    def generator_files(self, dataset: str, pool: str, group: str) -> dict[str, Any]:
+        """The files that a pool's group is drawn from, by name."""
+        generator = self.plan.generator_of(pool)
         folder = self.generator(dataset, pool, group)
-        weights = "diffusion_pytorch_model" if group == "all" else "weights_by_seed"
-        return {
-            "config": f"{folder}/unet/config.json",
-            "weights": f"{folder}/unet/{weights}.safetensors",
-            "scheduler": f"{folder}/scheduler/scheduler_config.json",
-        }
+        found: dict[str, Any] = {}
+        if generator["kind"] == "files" and generator["source"] == "parquet":
+            found["images"] = sorted(glob.glob(generator["path"]))
+        if generator.get("img2img"):
+            found["train"] = f"{layout.DATA.format(dataset=dataset)}/train.safetensors"
+        if kinds.trainer(generator) == "ddpm":
+            weights = "diffusion_pytorch_model" if group == "all" else "weights_by_seed"
+            found["config"] = f"{folder}/unet/config.json"
+            found["weights"] = f"{folder}/unet/{weights}.safetensors"
+            found["scheduler"] = f"{folder}/scheduler/scheduler_config.json"
+        if kinds.trainer(generator) == "train_from_scratch":
+            found |= {name: f"{folder}/{path}" for name, path in layout.PIPELINE.items()}
+        return found
 
     def generator(self, dataset: str, pool: str, group: str) -> str:
         """Folder of the generator that a pool's group is drawn from."""
         name = self.plan.definitions["pools"][pool]["generator"]
-        return f"{layout.GENERATOR.format(dataset=dataset, generator=name)}/{group}"
+        own = group if group.startswith("seeds") else "all"
+        return f"{layout.GENERATOR.format(dataset=dataset, generator=name)}/{own}"
 
     def extractor_files(self, dataset: str, name: str) -> dict[str, str]:
         """The files of a trained extractor; none for one with pretrained weights."""
@@ -105,7 +115,7 @@ class Products:
     def _benchmarks(self, study: str, jobs: list[Job]) -> list[str]:
         """The benchmark files of everything behind the jobs of a study, and of its scores."""
         shards = [path for job in jobs for path in self.plan.job_shards(job)]
-        generators = [self.generator(*path.split("/")[2:5]) for path in shards]
+        generators = [self.generator(*path.split("/")[2:5]) for path in shards if self._is_trained(path)]
         stages = {
             "prepare_data": [layout.DATA.format(dataset=job.dataset) for job in jobs],
             "train_generator": generators,
@@ -119,6 +129,9 @@ class Products:
             "evaluate": [layout.job_folder(job) for job in jobs],
         }
         return list(dict.fromkeys(layout.benchmark(stage, path) for stage, paths in stages.items() for path in paths))
+
+    def _is_trained(self, shard: str) -> bool:
+        return kinds.trainer(self.plan.generator_of(shard.split("/")[3])) is not None
 
     def _datasets(self, study: str, view: Definition) -> list[str]:
         return list(dict.fromkeys(run.job.dataset for run in self.plan.selected(study, view)))

@@ -10,11 +10,10 @@ from functools import cache as memoised
 from functools import cached_property, partial
 from typing import Any
 
-from synthmix import layout
+from synthmix import kinds, layout
 from synthmix.plan import Definition, Job, Plan
 from synthmix.spec import canonical, digest
 
-NETWORK = ("kind", "channels", "layers_per_block", "attention")  # of a generator: what drawing an image takes
 DETECTORS = 5  # seeds of a detection
 
 
@@ -43,8 +42,8 @@ class Specs:
         return self._spec("prepare_data.py", entry, name=dataset, dataset=definition, listing=listing)
 
     def _seeds(self, dataset: str, generator: str, group: str, seed: int | None) -> list[int] | None:
-        """The seeds of a group, or the given one alone; None for the group "all"."""
-        if group == "all":
+        """The seeds of a group, or the given one alone; None for a group of all seeds."""
+        if not group.startswith("seeds"):
             return None
         return self.plan.group_seeds(dataset, generator, group) if seed is None else [seed]
 
@@ -55,8 +54,8 @@ class Specs:
         if seeds and seed is None:
             keys = {each: digest(self.generator(dataset, name, group, each)) for each in seeds}
         return self._spec(
-            "train_generator.py",
-            generator=_without(self.of["generators"][name], "seeds_per_job"),
+            *kinds.entries_of(self.of["generators"][name])[1],
+            generator=kinds.training(self.of["generators"][name]),
             seeds=seeds,
             keys=keys,
             upstream={"data": digest(self.data(dataset))},
@@ -65,19 +64,26 @@ class Specs:
     def _shard(self, dataset: str, pool: str, group: str, index: int, seed: int | None = None) -> str:
         """Spec of generate for one shard; with a seed, of that seed's images in it."""
         definition = self.of["pools"][pool]
-        name = definition["generator"]
+        name, generator = definition["generator"], self.plan.generator_of(pool)
         seeds = self._seeds(dataset, name, group, seed)
         keys = None
         if seeds and seed is None:
             keys = {each: digest(self.shard(dataset, pool, group, index, each)) for each in seeds}
+        upstream = {}
+        if kinds.trainer(generator):
+            own = group if group.startswith("seeds") else "all"
+            upstream["generator"] = digest(self.generator(dataset, name, own, seed))
+        if generator["kind"] != "ddpm":  # the spec of a trained network holds the digest of its data
+            upstream["data"] = digest(self.data(dataset))
         return self._spec(
-            "generate.py",
+            *kinds.entries_of(generator)[0],
             sampling=_without(definition, "generator", "per_class"),
-            network={key: self.of["generators"][name].get(key) for key in NETWORK},
+            network=kinds.network(generator),
             shard=index,
             seeds=seeds,
             keys=keys,
-            upstream={"generator": digest(self.generator(dataset, name, group, seed))},
+            upstream=upstream,
+            **kinds.drawing(generator, definition, group, index),
         )
 
     def _shards(self, dataset: str, pool: str, paths: Iterable[str]) -> list[str]:
@@ -162,8 +168,9 @@ class Specs:
         pool, name = used.get("pool"), used.get("filter")
         if not pool:
             return {}
-        train_on = self.plan.generator_of(pool).get("train_on")
-        scope = "same" if train_on else "full"
+        generator = self.plan.generator_of(pool)
+        train_on = generator.get("train_on")
+        scope = "same" if train_on else "full" if kinds.trains_from_scratch(generator) else "unknown"
         seen = {"pool": pool, "generator_scope": scope, "generator_real": train_on["real"] if train_on else None}
         return {**seen, "filter": name, "filter_scope": self._filter_scope(name)} if name else seen
 

@@ -37,7 +37,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
             raise ValueError(f"samples: pool {name} of {dataset} is not among the inputs")
         pool = pools.read(artefacts.pools[dataset, name])
         order = np.lexsort((pool.index, pool.seed))
-        order = order[~pool.flagged[order]]
+        order = order[~pool.left_out[order]]
         blocks.append((style.label(spec, name), mosaic(pool.images, pool.labels, order, labels, columns)))
     width = style.width_mm(spec)
     block_width = (width - 5 - style.tick_mm(chosen) - 2 * len(blocks)) / len(blocks)

@@ -36,7 +36,7 @@ clean-unused: $(VENV)/installed
 	@python workflow/commands/clean_unused.py $(if $(filter yes,$(CONFIRM)),--remove)
 
 test: $(VENV)/installed-dev
-	pytest -m "not long and not slurm"
+	pytest -n 2 -m "not long and not slurm"
 
 # Against real SLURM daemons, started and ended by the tests: apt-get install slurm-wlm munge.
 test-slurm: $(VENV)/installed-dev

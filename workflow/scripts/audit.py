@@ -1,7 +1,5 @@
 """Search the real images nearest to each generated one, and judge how many are copies."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,10 +10,8 @@ from synthmix.files import atomic, write_json
 
 spec = job.start(snakemake)
 device = job.device(snakemake)
-settings = job.settings()
 build = job.module(spec["entries"][1]).build
-weights = snakemake.input.get("extractor") or spec["extractor"].get("weights")
-extractor = build(spec["extractor"], Path(weights) if weights else None, Path(settings["weights"]), settings["offline"])
+extractor = build(spec["extractor"], *job.weights(spec, snakemake.input))
 pool = pools.read(snakemake.input.shards)
 splits = (data.read(job.local(snakemake.input[split])) for split in ("train", "val", "test"))
 result = auditing.audit(

@@ -1,16 +1,12 @@
 """Choose the images of a pool that a filter keeps: the best of each class."""
 
-from pathlib import Path
-
 from synthmix import data, filtering, job, kept, pools
 from synthmix.files import read_json
 
 spec = job.start(snakemake)
 device = job.device(snakemake)
-settings = job.settings()
 kind, network = map(job.module, spec["entries"][1:])
-given = snakemake.input.get("extractor") or spec["extractor"].get("weights")
-place = (Path(given) if given else None, Path(settings["weights"]), settings["offline"])
+place = job.weights(spec, snakemake.input)
 view = filtering.View(
     data.read(job.local(snakemake.input.train)),
     read_json(snakemake.input.meta)["classes"],

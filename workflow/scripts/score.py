@@ -1,17 +1,13 @@
 """Score a pool: distances, precision and the like, with intervals and the floors of real against real."""
 
-from pathlib import Path
-
 from synthmix import job, pools, references
 from synthmix.files import write_json
 from synthmix.pool_scores import score_pool
 
 spec = job.start(snakemake)
 device = job.device(snakemake)
-settings = job.settings()
 build = job.module(spec["entries"][1]).build
-weights = snakemake.input.get("extractor") or spec["extractor"].get("weights")
-extractor = build(spec["extractor"], Path(weights) if weights else None, Path(settings["weights"]), settings["offline"])
+extractor = build(spec["extractor"], *job.weights(spec, snakemake.input))
 described = references.describe(extractor, spec["extractor_name"], spec["extractor"])
 result = score_pool(
     pools.read(snakemake.input.shards),

@@ -76,6 +76,12 @@ def settings() -> dict[str, Any]:
     return config
 
 
+def weights(spec: dict[str, Any], inputs: Any) -> tuple[Path | None, Path, bool]:
+    """Weights of a spec's extractor, given or trained here, or None; the folder of downloads; whether it is offline."""
+    given = inputs.get("extractor") or spec["extractor"].get("weights")
+    return Path(given) if given else None, Path(settings()["weights"]), settings()["offline"]
+
+
 def local(path: str) -> str:
     """A copy of an input on the node's own disk, where `scratch` of config.yaml names one; else the input itself."""
     scratch = os.path.expandvars(settings().get("scratch") or "")

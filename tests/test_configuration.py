@@ -519,6 +519,7 @@ def test_counts_known_beforehand_bound_those_of_the_data() -> None:
         assert all(n <= most <= n + 2 for n, most in zip(counts, known.values(), strict=True))
     limited = known_counts({**dataset, "classes": ["0", "1"], "limit": {"train": 20}})
     assert limited == {"0": 10, "1": 11}
+    assert set(known_counts({**dataset, "limit": {"train_per_class": 50}}).values()) == {50}
     assert known_counts({**DATASETS[0]}) is None
 
 

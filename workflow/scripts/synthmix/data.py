@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from synthmix import files
 from synthmix.classes import DatasetError, Rows, choose
+from synthmix.streams import stream
 
 SPLITS = ("train", "val", "test")
 _GREY = ("L", "1", "LA")
@@ -50,7 +51,8 @@ def prepare(name: str, dataset: Mapping[str, Any], folder: Path, offline: bool) 
     """Load a dataset from its source, cut its splits and bring all images to one size and number of channels.
 
     A test split is cut from train where the source has none, then val likewise; both are stratified, and their
-    fractions are of the source's train images before any cut. `limit` then keeps a stratified subset of a split.
+    fractions are of the source's train images before any cut. `limit` then keeps a stratified subset of a
+    split, or at most so many train images of each class.
     `source.sha256` in the meta data is over mode, size, pixels (before conversion) and label of every image used.
 
     Args:
@@ -115,7 +117,11 @@ def _cut(
             n = math.ceil(round(share * total, 6)) if share < 1 else int(share)
             kept, taken = _stratified(rows["train"][1], labels["train"], n, dataset["seed"], f"`{split}`", classes)
             rows["train"], rows[split] = ("train", kept), ("train", taken)
-    for split, n in (dataset.get("limit") or {}).items():
+    limit = dict(dataset.get("limit") or {})
+    if each := limit.pop("train_per_class", None):
+        origin, index = rows["train"]
+        rows["train"] = (origin, _at_most(index, labels[origin], each, dataset["seed"]))
+    for split, n in limit.items():
         origin, index = rows[split]
         if n is not None and n < len(index):
             taken = _stratified(index, labels[origin], n, dataset["seed"], f"`limit.{split}`", classes)[1]
@@ -123,6 +129,13 @@ def _cut(
     for split, (origin, index) in rows.items():
         _require_classes(split, labels[origin][index], classes)
     return rows
+
+
+def _at_most(rows: np.ndarray, labels: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """At most n rows of each class, ascending; those of a smaller n are among those of a larger one."""
+    found = np.unique(labels[rows])
+    kept = [stream("limit", seed, label).permutation(rows[labels[rows] == label])[:n] for label in found]
+    return np.sort(np.concatenate(kept))
 
 
 def _stratified(

@@ -44,3 +44,16 @@ def hub_file(repository: str, file_name: str, weights: Path | None, folder: Path
     except (OSError, ValueError, HfHubHTTPError) as error:
         reason = f"the download failed, {type(error).__name__}"
         raise MissingWeightsError(repository, source, local, reason) from error
+
+
+def timm_file(variant: str, weights: Path | None, folder: Path, offline: bool) -> Path:
+    """The file of weights of a pretrained network of timm, looked for as `hub_file` says.
+
+    Raises ValueError where timm knows no such pretrained network, and MissingWeightsError.
+    """
+    import timm
+
+    configuration = timm.get_pretrained_cfg(variant) if timm.is_model(variant.split(".")[0]) else None
+    if configuration is None or not configuration.hf_hub_id:
+        raise ValueError(f"extractor variant {variant!r} is not a pretrained timm network: see timm.list_pretrained()")
+    return hub_file(configuration.hf_hub_id, "model.safetensors", weights, folder, offline)

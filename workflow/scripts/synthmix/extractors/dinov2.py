@@ -10,7 +10,7 @@ from torch import nn
 
 from synthmix.features import FeatureExtractor, SquareInput
 from synthmix.files import sha256
-from synthmix.weights import hub_file
+from synthmix.weights import timm_file
 
 KIND = "dinov2"
 
@@ -52,10 +52,4 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
 
 def locate(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: bool) -> list[Path]:
     """The file of weights, downloaded where it is not there. Raises as `build` does."""
-    import timm
-
-    variant = spec["variant"]
-    configuration = timm.get_pretrained_cfg(variant) if timm.is_model(variant.split(".")[0]) else None
-    if configuration is None or not configuration.hf_hub_id:
-        raise ValueError(f"extractor variant {variant!r} is not a pretrained timm network: see timm.list_pretrained()")
-    return [hub_file(configuration.hf_hub_id, "model.safetensors", weights, folder, offline)]
+    return [timm_file(spec["variant"], weights, folder, offline)]

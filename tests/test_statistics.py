@@ -163,3 +163,11 @@ def test_rank_correlation_handles_ties() -> None:
     x, y = [1, 2, 2, 3, 4, 5, 6, 7], [2, 1, 3, 3, 5, 4, 7, 6]
     result = statistics.rank_correlation(x, y)
     assert result.rho == pytest.approx(stats.spearmanr(x, y).statistic)
+
+
+def test_a_detectable_difference_is_found_four_times_in_five():
+    """By simulation: normal estimates with a known standard error, tested by whether their interval holds zero."""
+    error = 0.7
+    difference = float(statistics.detectable(-1.959964 * error, 1.959964 * error))
+    estimates = np.random.default_rng(0).normal(difference, error, 100_000)
+    assert np.mean(estimates > 1.959964 * error) == pytest.approx(0.8, abs=0.005)

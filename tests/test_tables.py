@@ -71,6 +71,15 @@ def test_accuracy_row_says_what_runs_and_comparisons_say(artefacts: Artefacts) -
     assert (frame["Real images (generator)"], frame["Real images (classifier)"]) == ("1,149", "30")
 
 
+def test_accuracy_says_which_difference_could_have_been_seen(artefacts: Artefacts) -> None:
+    table = accuracy.build(FEWSHOT, artefacts)
+    (note,) = [note for note in table.notes if note.startswith("Smallest difference that would be seen")]
+    halves = (table.data["joint_high"] - table.data["joint_low"]).dropna() / 2
+    points = 100 * halves * (1.959964 + 0.841621) / 1.959964
+    assert f"{points.min():.1f} to {points.max():.1f} points" in note
+    assert "of them of the rarest class" in note
+
+
 def test_accuracy_says_what_the_generator_saw(artefacts: Artefacts) -> None:
     few, main = accuracy.build(FEWSHOT, artefacts), accuracy.build(MAIN, artefacts)
     assert row(few, training_set="shot3-syn20", recipe="vit-steps")[1]["Generator"] == accuracy.FEW_SHOT

@@ -161,10 +161,12 @@ def write_results(
     facts = {(run["training_set"], run["seed"]): run for run in training["runs"]}
     counts = meta["counts"]["train"].values()
     ratio = max(counts) / max(1, min(counts))  # of the largest class to the smallest
+    rarest = min(meta["counts"]["test"].values())
     tables, rows = [], []
     for (training_set, seed), found in results.items():
         tables.append(_predictions(training_set, seed, found, test))
-        row = {**facts[training_set, seed], "test_images": len(test.labels), **judge(found, test.labels)}
+        tested = {"test_images": len(test.labels), "rarest_class_test_images": rarest}
+        row = {**facts[training_set, seed], **tested, **judge(found, test.labels)}
         about = spec["about"][training_set]
         rows.append({**row, "class_ratio": ratio, **_generator(about, meta), **_filter(about, meta)})
     with files.atomic(output.predictions) as temporary:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 LEVEL = 0.95
 MIN_POOLS = 8  # below this a rank correlation is not reported
@@ -46,6 +46,17 @@ def _vector(values: ArrayLike, name: str) -> np.ndarray:
     if not np.isfinite(vector).all():
         raise ValueError(f"{name}: holds a value that is not finite")
     return vector
+
+
+def detectable(low: ArrayLike, high: ArrayLike, power: float = 0.8, level: float = LEVEL) -> np.ndarray:
+    """The difference that a two-sided test at 1 - level would show with a given power, from intervals of that level.
+
+    low, high: float (N,), the ends. An interval of half the width z_(1 - alpha / 2) SE means a standard error SE, and
+    the difference is (z_(1 - alpha / 2) + z_power) SE (Cohen 1988, Statistical power analysis, chapter 2, for normal
+    estimates). Float (N,), in the unit of the ends.
+    """
+    quantile = ndtri((1 + level) / 2)
+    return (np.asarray(high, dtype=np.float64) - np.asarray(low, dtype=np.float64)) / 2 * (1 + ndtri(power) / quantile)
 
 
 def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:

@@ -87,7 +87,8 @@ def scope(runs: pd.DataFrame) -> str:
 
 def _results(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
     """What the runs of an arm saw and reached; a metric that a run lacks is left out."""
-    kinds = ("generator_real_images", "filter_real_images", "real_images", "synthetic_images", "class_ratio")
+    kinds = ["generator_real_images", "filter_real_images", "real_images", "synthetic_images", "class_ratio"]
+    kinds += ["test_images", "rarest_class_test_images"]
     row: dict[str, Any] = {"generator": scope(runs), "filter": text(runs, "filter"), "n": len(runs)}
     row |= {name: constant(runs, name) for name in kinds}
     for name in dict.fromkeys(("accuracy", "balanced_accuracy", "auroc", metric)):
@@ -215,6 +216,7 @@ def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:
             f"Largest class of train to the smallest: {ratios}. Above {IMBALANCED}, accuracy says little. "
             "AUROC: of the second class, or the mean over more than two, each against the rest."
         )
+    notes += _detectable(data)
     reached = data.dropna(subset=["p_min"])
     if not reached.empty:
         pairs = reached[["n", "p_min"]].drop_duplicates().sort_values("n").itertuples(index=False)
@@ -229,6 +231,24 @@ def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:
             f"primary; the primary comparison keeps its own p. Smallest p that can be reached: {smallest}.",
         ]
     return notes
+
+
+def _detectable(data: pd.DataFrame) -> list[str]:
+    """What the test images and seeds could have shown, by data set."""
+    known = data.dropna(subset=["joint_low", "joint_high"])
+    sentences = []
+    for dataset, rows in known.groupby("dataset", sort=False):
+        points = 100 * statistics.detectable(rows["joint_low"], rows["joint_high"])
+        span = " to ".join(dict.fromkeys(number(value, 1) for value in (points.min(), points.max())))
+        images = f"{count(rows['test_images'].iloc[0])} test images"
+        images += f", {count(rows['rarest_class_test_images'].iloc[0])} of them of the rarest class"
+        sentences.append(f"{dataset} ({images}): {span} points")
+    if not sentences:
+        return []
+    return [
+        "Smallest difference that would be seen at 5 % with a power of 80 %, from the joint intervals, without "
+        f"correction: {'; '.join(sentences)}. A smaller one cannot be told from none here."
+    ]
 
 
 def _oddities(published: list[Mapping[str, Any]]) -> list[str]:

@@ -47,5 +47,16 @@ def test_stale_runs_are_missing_and_others_equal_the_studys_own(workspace: Works
     assert page.count("<svg") == 2, "both figures can be drawn"
 
 
+def test_what_is_shown_is_what_the_study_is_judged_by(workspace: Workspace) -> None:
+    workspace.replace(STUDY, "primary:", "metric: macro_f1\n\nprimary:")
+    workspace.command("so_far", "tiny")
+    progress = workspace.read(f"{FOLDER}/index.html").partition("</table>")[0]
+    assert "Macro F1, %" in progress
+    assert "Accuracy" not in progress
+    with (workspace / f"{FOLDER}/experiments.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if (row["training_set"], row["recipe"]) == ("shot3", "single")]
+    assert f"{50 * sum(float(row['macro_f1']) for row in rows):.1f} [" in progress
+
+
 def test_an_unknown_study_is_named(built: Workspace) -> None:
     assert "studies/tinny.yaml" in built.command("so_far", "tinny", status=1)

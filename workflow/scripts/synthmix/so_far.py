@@ -14,7 +14,7 @@ from synthmix.artefacts import Artefacts
 from synthmix.comparisons import COLUMNS, compare
 from synthmix.experiments import ARM, collect
 from synthmix.files import write_text
-from synthmix.formatting import bracket, joined, percent
+from synthmix.formatting import bracket, capitalised, joined, percent, run_metric_title
 from synthmix.plan import Plan, listed
 from synthmix.products import Products
 from synthmix.rendering import Table, block, document, save_figure, write_frame
@@ -41,7 +41,9 @@ def finished_runs(plan: Plan, study: str) -> dict[str, dict[str, list[int]]]:
 
 
 def progress(plan: Plan, study: str, experiments: pd.DataFrame) -> Table:
-    """One row per arm of the study: seeds finished of those wanted, and the accuracy over them."""
+    """One row per arm of the study: seeds finished of those wanted, and the study's metric over them."""
+    metric = plan.studies[study].get("metric", "accuracy")
+    title = capitalised(run_metric_title(metric))
     wanted: dict[tuple[str, ...], set[int]] = {}
     for run in plan.runs[study]:
         arm = (run.job.dataset, run.job.model, run.job.recipe, run.training_set)
@@ -51,15 +53,15 @@ def progress(plan: Plan, study: str, experiments: pd.DataFrame) -> Table:
         names = dict(zip(ARM, key, strict=True))
         found = experiments[(experiments[ARM] == pd.Series(names)).all(axis=1)] if len(experiments) else experiments
         row = {**names, "finished": len(found), "wanted": len(seeds)}
-        accuracy = NOT_YET
+        value = NOT_YET
         if len(found):
-            interval = statistics.t_interval(found["accuracy"])
-            row |= {"accuracy": interval.mean, "accuracy_low": interval.low, "accuracy_high": interval.high}
-            accuracy = joined(percent(interval.mean), bracket(interval.low, interval.high))
+            interval = statistics.t_interval(found[metric])
+            row |= {metric: interval.mean, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
+            value = joined(percent(interval.mean), bracket(interval.low, interval.high))
         rows.append(row)
         shown = {key.replace("_", " ").capitalize(): value for key, value in names.items()}
-        cells.append({**shown, "Seeds": f"{len(found)} of {len(seeds)}", "Accuracy, %": accuracy})
-    notes = ["Accuracy: mean over the seeds finished so far, with its 95 % t interval; not the study's result."]
+        cells.append({**shown, "Seeds": f"{len(found)} of {len(seeds)}", f"{title}, %": value})
+    notes = [f"{title}: mean over the seeds finished so far, with its 95 % t interval; not the study's result."]
     return Table(pd.DataFrame(rows), pd.DataFrame(cells), notes)
 
 

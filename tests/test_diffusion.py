@@ -1,6 +1,8 @@
 """Generators: training that learns and repeats itself, and images that do not depend on each other."""
 
+import functools
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,6 +32,7 @@ GENERATOR = {
     "gradient_clip": 1.0,
     "precision": "float32",
 }
+SMALL = {"steps": 3, "channels": [16], "attention": [False], "batch_size": 8}
 SAMPLING = {"sampler": "dpm-solver++", "steps": 4, "guidance": 1.5, "batch_size": 8}
 # Dark images of class 0 and bright ones of class 1.
 LABELS = np.arange(40) % 2
@@ -117,6 +120,37 @@ def test_the_global_generator_plays_no_part(fit):
     assert torch.equal(torch.get_rng_state(), before)
     for name, value in one["model"].items():
         np.testing.assert_array_equal(value, other["model"][name])
+
+
+def test_compiling_leaves_the_weights_to_the_plain_network(fit, monkeypatch):
+    """With a backend that runs the captured graph as it is, nothing differs."""
+    graphs = []
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=_recording(graphs)))
+    plain = fit(**SMALL)
+    assert not graphs
+    compiled = fit(**SMALL, compile=True)
+    assert graphs
+    assert compiled["model"].keys() == plain["model"].keys()
+    for name, value in plain["model"].items():
+        np.testing.assert_array_equal(compiled["model"][name], value)
+
+
+def _recording(graphs):
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    return backend
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling needs g++")
+def test_a_compiled_training_is_the_same_but_for_rounding(fit):
+    plain, compiled = fit(**SMALL), fit(**SMALL, compile=True)
+    for name, value in plain["model"].items():
+        np.testing.assert_allclose(compiled["model"][name], value, rtol=1e-3, atol=1e-4, err_msg=name)
+    losses = [[row["loss"] for row in state["history"]] for state in (plain, compiled)]
+    np.testing.assert_allclose(*losses, rtol=1e-4)
 
 
 def test_a_finished_generator_is_taken_from_the_store(fit, tmp_path):

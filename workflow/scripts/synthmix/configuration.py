@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthmix import checks, filter_checks, prompts, result_checks
+from synthmix import checks, class_checks, filter_checks, prompts, result_checks
 from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
 from synthmix.result_checks import OF_POOLS, USUAL_METRICS
@@ -24,6 +24,8 @@ PIPELINE_SAMPLING = {
     "text2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 7.5},
     "class2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 4.0},
 }
+
+OF_DATA = (class_checks.classes,)  # what looks at files, after what does not
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (
@@ -216,8 +218,8 @@ class _Reader:
                 raise self.differing(f"{section}.{key}", (other, known), (study, definition))
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
-        later = (checks.runs, result_checks.measurements, result_checks.displays)
-        for check in (checks.definitions, filter_checks.filters, *later):
+        early = (checks.definitions, filter_checks.filters, checks.runs)
+        for check in (*early, result_checks.measurements, result_checks.displays, *OF_DATA):
             self._require_sound(name, check(whole), origin)
         return _completed(whole)
 

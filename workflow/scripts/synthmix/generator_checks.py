@@ -112,5 +112,11 @@ def _pipeline(generator: Definition) -> Iterator[Problem]:
     index = folder / "model_index.json"
     if not index.is_file():
         yield "pipeline", f"{folder} holds no model_index.json, so it is no pipeline of diffusers; correct it"
-    elif "safety" in generator and not any(json.loads(index.read_text()).get("safety_checker") or ()):
+        return
+    try:
+        parts = json.loads(index.read_text())
+    except ValueError as error:
+        yield "pipeline", f"{index} cannot be read ({error}); correct it"
+        return
+    if "safety" in generator and not any(parts.get("safety_checker") or ()):
         yield "safety", f"the pipeline in {folder} has no safety checker; delete it"

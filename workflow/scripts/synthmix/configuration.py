@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthmix import checks, class_checks, filter_checks, prompts, result_checks
+from synthmix import checks, class_checks, filter_checks, prompts, result_checks, training_checks
 from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
 from synthmix.result_checks import OF_POOLS, USUAL_METRICS
@@ -25,7 +25,7 @@ PIPELINE_SAMPLING = {
     "class2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 4.0},
 }
 
-OF_DATA = (class_checks.classes,)  # what looks at files, after what does not
+OF_DATA = (class_checks.classes, training_checks.last_batches)  # what looks at files, after what does not
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (

@@ -1,0 +1,81 @@
+"""Batches on which a network cannot be trained are refused before anything runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from synthmix import known, training_checks
+from synthmix.checks import DEFINITIONS, Study
+from synthmix.models import resnet
+
+DIGITS = {"source": "embedded", "name": "digits", "val": 0.1, "test": 0.1, "seed": 0}
+
+
+def problems(training_set: dict, batch_size: int = 10, budget: str = "epochs", **model: Any) -> list[tuple[str, str]]:
+    model = {"architecture": "resnet", "depth": 18, "stem": "imagenet", "width": 8, **model}
+    defined = {
+        "datasets": {"digits": DIGITS},
+        "training_sets": {"few": training_set},
+        "models": {"net": model},
+        "recipes": {"short": {"batch_size": batch_size, budget: 3}},
+    }
+    run = {"dataset": ["digits"], "training_set": ["few"], "model": ["net"], "recipe": ["short"], "seeds": [0]}
+    return list(
+        training_checks.last_batches(Study({section: {} for section in DEFINITIONS} | defined | {"runs": [run]}))
+    )
+
+
+def test_a_last_batch_of_one_image_is_refused() -> None:
+    assert problems({"real": 3}, 29) == [
+        (
+            "recipes.short.batch_size",
+            "29 makes a batch of one image of the 30 of training set few on digits, and model net, whose last features "
+            "are one pixel, has a batch norm that needs two; change it",
+        )
+    ]
+    assert problems({"real": 3}, 1)[0][1].startswith("1 makes a batch of one image, and model net")
+
+
+@pytest.mark.parametrize(
+    ("training_set", "images"),
+    [
+        ({"real": 3, "held_back": 1, "synthetic": 2}, 60),
+        ({"real": {"total": 31}}, 31),
+        ({"synthetic": {"total": 21}}, 21),
+        ({"real": "all"}, None),
+        ({"real": {"total": 31}, "rebalance": True}, None),
+    ],
+)
+def test_images_of_an_epoch(training_set: dict, images: int | None, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert training_checks.train_images("digits", DIGITS, training_set) == images
+    assert bool(problems(training_set, 10)) == (images is not None and images % 10 == 1)
+
+
+def test_all_images_are_counted_once_they_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "prepared", lambda name, dataset: {"counts": {"train": {"0": 5, "1": 6}}})
+    assert training_checks.train_images("digits", DIGITS, {"real": "all"}) == 11
+    assert problems({"real": "all"}, 10)
+
+
+def test_a_batch_that_no_step_reaches_is_no_problem() -> None:
+    assert problems({"real": {"total": 31}}, 10, "steps") == []
+    assert problems({"real": {"total": 21}}, 10, "steps")
+
+
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+def test_networks_fail_on_one_image_where_they_are_refused_for_it(stem: str) -> None:
+    """Up to the side that the check knows of, and no further."""
+    for side in (training_checks.ONE_PIXEL[stem], training_checks.ONE_PIXEL[stem] + 1):
+        network = resnet.build({"depth": 18, "stem": stem, "width": 8}, 3, side, 2).train()
+        if side == training_checks.ONE_PIXEL[stem]:
+            with pytest.raises(ValueError, match="more than 1 value per channel"):
+                network(torch.zeros(1, 3, side, side))
+        else:
+            network(torch.zeros(1, 3, side, side))
+
+
+def test_other_networks_train_on_one_image() -> None:
+    assert problems({"real": 3}, 29, architecture="cnn_block") == []

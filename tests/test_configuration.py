@@ -395,6 +395,19 @@ def test_published_values_may_stand_in_a_table_without_a_run(folder: Path) -> No
     assert read_studies(folder, ["a"]).active["a"]["published"][0]["metric"] == "accuracy"
 
 
+def test_published_scores_are_shown_whether_they_were_computed_or_not(folder: Path) -> None:
+    entry = {"dataset": "digits", "pool": "ddpm", "metric": "cmmd", "value": 1.5, "source": "x", "comparable": True}
+    write(folder, "a", edited(setter("published", [entry])))
+    study = read_studies(folder, ["a"]).active["a"]
+    assert study["tables"]["scores"]["metrics"] == ["isc", "fid", "kid", "precision", "recall", "cmmd"]
+    assert study["scores"][0]["metrics"] == ["isc", "fid", "kid", "precision", "recall"]
+    alone = [setter("published", [entry]), setter("scores", []), remover("figures/usefulness")]
+    write(folder, "a", edited(*alone))
+    assert read_studies(folder, ["a"]).active["a"]["tables"]["scores"]["metrics"] == ["cmmd"]
+    write(folder, "a", edited(*alone, setter("tables/main", {"kind": "accuracy", "dataset": "digits"})))
+    assert list(read_studies(folder, ["a"]).active) == ["a"]
+
+
 # ---- several studies -------------------------------------------------------------------------------------------------
 
 

@@ -204,6 +204,56 @@ def test_a_refused_score_gives_its_reason(artefacts: Artefacts) -> None:
         scores.build({"kind": "scores", "pool": "absent"}, artefacts)
 
 
+def with_inception(artefacts: Artefacts, root: Path) -> Artefacts:
+    """The study with a score of the pool ddpm in Inception's features, too."""
+    score = read_json(next(path for path in artefacts.scores if path.parent.name == "ddpm"))
+    path = root / "scores/digits/ddpm/inception-n80.json"
+    write_json(path, {**score, "extractor": {"name": "inception", "kind": "inception"}})
+    return dataclasses.replace(artefacts, scores=[*artefacts.scores, path])
+
+
+def test_published_scores_stand_beside_ours_in_the_same_features_only(artefacts: Artefacts, tmp_path: Path) -> None:
+    paper = {"dataset": "digits", "metric": "fid", "source": "A paper", "comparable": False, "reason": "n is not said"}
+    published = [
+        {**paper, "pool": "ddpm", "value": 12.4, "oddity": "It says 12.5, too."},
+        {**paper, "pool": "ddpm", "metric": "kid", "extractor": "digits-features", "value": 0.1, "comparable": True},
+        {**paper, "pool": "ddpm-rough", "value": 73.2},
+        {**paper, "pool": "sd", "metric": "isc", "value": 9.9},
+        {**paper, "dataset": "cars", "pool": "ddpm", "metric": "precision", "value": 0.5},
+        {"dataset": "digits", "training_set": "org", "model": "cnn", "metric": "accuracy", "value": 0.9},
+    ]
+    table = scores.build({"kind": "scores", "published": published}, with_inception(artefacts, tmp_path))
+    data, frame = row(table, pool="ddpm", metric="fid", extractor="inception")
+    assert (data["published"], frame["Metric"], frame["Published"], frame["Comparable"]) == (12.4, "FID", "12.4", "no")
+    assert frame["Reason"] == "n is not said"
+    assert row(table, pool="ddpm", metric="fid", extractor="digits-features")[1]["Published"] == ""
+    assert row(table, pool="ddpm", metric="kid", extractor="digits-features")[1]["Published"] == "0.1"
+    assert row(table, pool="ddpm", metric="kid", extractor="inception")[1]["Published"] == ""
+    missing = table.data[table.data["status"] == "not run"]
+    assert missing[["pool", "metric"]].to_numpy().tolist() == [
+        ["ddpm-rough", "fid"],
+        ["sd", "isc"],
+        ["ddpm", "precision"],
+    ]
+    _, frame = row(table, pool="ddpm-rough", status="not run")
+    assert (frame["Metric"], frame["Value"], frame["Published"]) == ("FID", "not run", "73.2")
+    assert frame["Reason"] == "ours is in the features of digits-features, another measure; n is not said"
+    assert row(table, pool="sd")[1]["Reason"] == "n is not said"
+    assert "Published: A paper." in table.notes
+    assert "Oddity of the publication: It says 12.5, too." in table.notes
+
+
+def test_published_scores_are_those_that_the_table_selects(artefacts: Artefacts, tmp_path: Path) -> None:
+    entry = {"dataset": "digits", "pool": "ddpm", "metric": "fid", "value": 12.4}
+    both = with_inception(artefacts, tmp_path)
+    for selection in ({"pool": "ddpm-rough"}, {"metrics": ["kid"]}, {"extractor": "digits-features"}):
+        table = scores.build({"kind": "scores", **selection, "published": [entry]}, both)
+        assert (table.data["status"] == "run").all()
+        assert table.data["published"].isna().all()
+    alone = scores.build({"kind": "scores", "published": [entry]}, Artefacts())
+    assert alone.data[["status", "published"]].to_numpy().tolist() == [["not run", 12.4]]
+
+
 # ---- imbalanced data -------------------------------------------------------------------------------------------------
 
 

@@ -128,6 +128,8 @@ def _completed(study: Study) -> dict[str, Any]:
     measured["scores"] = [{"metrics": list(USUAL_METRICS), **entry} for entry in measured["scores"]]
     # a score may hold metrics that only another study asks for
     shown = list(dict.fromkeys(metric for entry in measured["scores"] for metric in entry["metrics"]))
+    in_tables = [*shown, *(entry["metric"] for entry in content["published"] if "pool" in entry)]
+    measures = {"scores": list(dict.fromkeys(in_tables)), "ranking": shown}
     generators = {name: _with_prompts(each) for name, each in content["generators"].items()}
     pools = {
         name: {**PIPELINE_SAMPLING.get(generators[each["generator"]]["kind"], {}), **each}
@@ -140,7 +142,7 @@ def _completed(study: Study) -> dict[str, Any]:
     for section in ("tables", "figures"):
         completed[section] = {
             name: {
-                **({"metrics": shown} if each["kind"] in ("scores", "ranking") else {}),
+                **({"metrics": measures[each["kind"]]} if each["kind"] in measures else {}),
                 **(judged if each["kind"] in JUDGED else {}),
                 **each,
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),

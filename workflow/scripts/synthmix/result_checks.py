@@ -6,6 +6,7 @@ from typing import Any
 
 from synthmix.checks import ARM, ONE_DATASET, Problem, Study, listed, path_length
 from synthmix.messages import listing
+from synthmix.schema import read_schema
 
 POOL = ("dataset", "pool", "extractor")
 USUAL_METRICS = ("isc", "fid", "kid", "precision", "recall")  # of a score that names none
@@ -19,8 +20,31 @@ def measurements(study: Study) -> Iterator[Problem]:
     yield from _cross_tests(study)
     yield from _comparisons(study)
     for index, entry in enumerate(study.content["published"]):
-        if not entry["comparable"] and "reason" not in entry:
-            yield f"published[{index}].reason", "missing key; say why the value is not comparable"
+        for key, text in _published(entry):
+            yield f"published[{index}].{key}", text
+
+
+def _published(entry: Mapping[str, Any]) -> Iterator[Problem]:
+    """A published value is of runs (a training set and a model) or of a score (a pool)."""
+    of_runs = read_schema("study")["properties"]["metric"]["enum"]
+    if "pool" in entry:
+        for key in ("training_set", "model", "recipe"):
+            if key in entry:
+                yield key, "is for values of runs, and pool makes this one of a score; delete one of the two"
+        if entry["metric"] in of_runs:
+            yield "metric", f"{entry['metric']} is of runs; name a metric of scores, such as isc or fid"
+    else:
+        for key in ("training_set", "model"):
+            if key not in entry:
+                yield key, "missing key; add it, or pool where the value is of a score"
+        if entry["metric"] not in of_runs:
+            yield "pool", f"missing key; name the pool that the published {entry['metric']} is of"
+        if "extractor" in entry:
+            yield "extractor", "is for values of scores; delete it, or name a pool"
+        if not 0 <= entry["value"] <= 1:
+            yield "value", f"must be a fraction between 0 and 1, not {entry['value']}"
+    if not entry["comparable"] and "reason" not in entry:
+        yield "reason", "missing key; say why the value is not comparable"
 
 
 def displays(study: Study) -> Iterator[Problem]:
@@ -109,14 +133,19 @@ def _table(study: Study, where: str, table: Mapping[str, Any]) -> Iterator[Probl
         yield from _ranking(study, where, table)
     elif kind in SHOWN:
         section, keys = SHOWN[kind]
-        yield from _shown(where, table, keys, _rows(study.content[section], keys), section)
+        rows = _rows(study.content[section], keys)
         if kind == "scores":
-            yield from _computed(where, table, study.content["scores"])
+            values = [each for each in study.content["published"] if "pool" in each]
+            rows += [tuple(each.get(key, "") for key in POOL) for each in values]
+            yield from _computed(
+                where, table, [*study.content["scores"], *({"metrics": [each["metric"]]} for each in values)]
+            )
+        yield from _shown(where, table, keys, rows, section)
     elif kind == "cross_test":
         keys = (*ARM, "pool")
         yield from _shown(where, table, keys, _rows(study.content["cross_tests"], keys), "cross_tests")
     else:
-        published = study.content["published"] if kind == "accuracy" else []
+        published = [each for each in study.content["published"] if kind == "accuracy" and "pool" not in each]
         rows = [*study.arms, *(tuple(entry.get(key, "") for key in ARM) for entry in published)]
         yield from _shown(where, table, ARM, rows, "runs")
 

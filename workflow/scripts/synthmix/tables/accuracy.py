@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import statistics
+from synthmix import published, statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import ARM, Arm, arms, constant, select, text, wanted
 from synthmix.formatting import (
@@ -51,20 +51,21 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     comparisons = artefacts.read_comparisons()
     metric = spec.get("metric", "accuracy")
     comparisons = comparisons[comparisons["metric"] == metric]
-    published = [_checked(entry) for entry in spec.get("published", []) if _asked(spec, entry)]
+    entries = [_checked(entry) for entry in spec.get("published", []) if _asked(spec, entry)]
     rows = []
     for arm, runs in arms(experiments):
-        row = {**arm._asdict(), **_results(runs, metric), **_published(arm, published)}
+        matching = next((entry for entry in entries if _matches(arm, entry)), None)
+        row = {**arm._asdict(), **_results(runs, metric), **published.beside(matching)}
         matches = comparisons[(comparisons[ARM] == pd.Series(arm._asdict())).all(axis=1)]
         rows += [{**row, **against} for against in matches[COMPARED].to_dict("records")] or [row]
-    rows += _not_run(experiments, published)
+    rows += _not_run(experiments, entries)
     if not rows:
         raise ValueError(f"accuracy table: no run and no published value matches { ({k: spec.get(k) for k in ARM}) }")
     data = pd.DataFrame(rows, columns=[*dict.fromkeys([*ARM, *(key for row in rows for key in row)])])
     data = data.reindex(columns=[*data.columns, *(name for name in COMPARED if name not in data)])
     frame, notes = hoist(drop_empty(_formatted(data, metric)), ["Dataset"])
     family = comparisons[~comparisons["primary"].astype(bool)]
-    return Table(data, frame, [*notes, *_notes(data, len(family), metric), *_oddities(published)])
+    return Table(data, frame, [*notes, *_notes(data, len(family), metric), *published.notes(entries)])
 
 
 def scope(runs: pd.DataFrame) -> str:
@@ -118,21 +119,13 @@ def _matches(arm: Arm, entry: Mapping[str, Any]) -> bool:
     return all(entry.get(key) in (None, value) for key, value in arm._asdict().items())
 
 
-def _published(arm: Arm, published: list[Mapping[str, Any]]) -> dict[str, Any]:
-    for entry in published:
-        if _matches(arm, entry):
-            comparable = {True: "yes", False: "no"}.get(entry.get("comparable"), "")  # type: ignore[arg-type]
-            return {"published": entry["value"], "comparable": comparable, "reason": entry.get("reason")}
-    return {"published": None, "comparable": "", "reason": None}
-
-
-def _not_run(experiments: pd.DataFrame, published: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _not_run(experiments: pd.DataFrame, entries: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ran = [arm for arm, _ in arms(experiments)]
     rows = []
-    for entry in published:
+    for entry in entries:
         if not any(_matches(arm, entry) for arm in ran):
             arm = Arm(*(entry.get(key) for key in ARM))  # type: ignore[arg-type]
-            rows.append({**arm._asdict(), "status": "not run", **_published(arm, [entry])})
+            rows.append({**arm._asdict(), "status": "not run", **published.beside(entry)})
     return rows
 
 
@@ -249,9 +242,3 @@ def _detectable(data: pd.DataFrame) -> list[str]:
         "Smallest difference that would be seen at 5 % with a power of 80 %, from the joint intervals, without "
         f"correction: {'; '.join(sentences)}. A smaller one cannot be told from none here."
     ]
-
-
-def _oddities(published: list[Mapping[str, Any]]) -> list[str]:
-    notes = [f"Published: {entry['source']}." for entry in published if entry.get("source")]
-    notes += [f"Oddity of the publication: {entry['oddity']}" for entry in published if entry.get("oddity")]
-    return list(dict.fromkeys(notes))

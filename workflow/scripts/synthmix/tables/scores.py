@@ -1,6 +1,9 @@
 """Table kind `scores`: each metric of each pool with its sample size, interval, floors and copy flag.
 
-Specification: {kind, dataset?, pool?, extractor?, metrics?}.
+Specification: {kind, dataset?, pool?, extractor?, metrics?, published?}. An entry of `published` about a pool is
+{dataset, pool, metric, extractor?, value, comparable?, reason?, source?, oddity?}; without `extractor` it is in the
+features that the name of the metric stands for. An entry without a score in these features gets a row that says "not
+run".
 """
 
 from collections.abc import Mapping
@@ -8,26 +11,61 @@ from typing import Any
 
 import pandas as pd
 
+from synthmix import published
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import wanted
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, metric_title, number, records
+from synthmix.formatting import bracket, count, drop_empty, hoist, joined, metric_title, missing, number, records
 from synthmix.rendering import Table
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
-    """One row per (pool, extractor, n, metric), pools in the order of the specification."""
+    """One row per (pool, extractor, n, metric), pools in the order of the specification, then what was not run.
+
+    Raises ValueError where nothing is selected.
+    """
+    scores = artefacts.read_scores()
+    entries = [entry for entry in spec.get("published", []) if "pool" in entry and _asked(spec, entry)]
     rows = [
-        _row(score, metric, values)
-        for score in _selected(spec, artefacts.read_scores())
+        {**_row(score, metric, values), **_published(score, metric, entries)}
+        for score in _selected(spec, scores)
         for metric, values in score["metrics"].items()
         if metric in (wanted(spec, "metrics") or [metric])
     ]
+    rows += _not_run(entries, scores)
     if not rows:
         raise ValueError("scores table: the study has no score that matches its specification")
     data = pd.DataFrame(rows)
     frame = drop_empty(_formatted(data))
     frame, notes = hoist(frame, [name for name in ("Dataset", "Extractor", "Reference") if name in frame])
-    return Table(data, frame, [*notes, *_notes(data)])
+    return Table(data, frame, [*notes, *_notes(data[data["status"] == "run"]), *published.notes(entries)])
+
+
+def _asked(spec: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """Whether a published entry is within what the table selects."""
+    keys = {"dataset": "dataset", "pool": "pool", "extractor": "extractor", "metrics": "metric"}
+    chosen = {own: wanted(spec, key) for key, own in keys.items() if own in entry}
+    return all(names is None or entry[own] in names for own, names in chosen.items())
+
+
+def _published(score: Mapping[str, Any], metric: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    return _beside(next((entry for entry in entries if published.is_of(entry, score, metric)), None), "run")
+
+
+def _beside(entry: Mapping[str, Any] | None, status: str) -> dict[str, Any]:
+    cells = published.beside(entry)
+    return {"published_reason": cells.pop("reason"), **cells, "status": status}
+
+
+def _not_run(entries: list[dict[str, Any]], scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kinds = {score["extractor"]["name"]: score["extractor"].get("kind") for score in scores}
+    rows = []
+    for entry, ours in published.without_score(entries, scores):
+        name, metric = entry.get("extractor"), entry["metric"]
+        extractor = {"name": name, "kind": kinds.get(name) if name else published.STANDARD.get(metric)}
+        other = f"ours is in the features of {ours}, another measure" if ours else None
+        cells = _beside({**entry, "reason": "; ".join(filter(None, [other, entry.get("reason")]))}, "not run")
+        rows.append({**_row({**entry, "extractor": extractor}, metric, {}), **cells})
+    return rows
 
 
 def _selected(spec: Mapping[str, Any], scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -88,11 +126,14 @@ def _formatted(data: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "Dataset": row["dataset"],
-                "Extractor": joined(row["extractor"], weights),
+                "Extractor": joined(row["extractor"] or "", weights),
                 "Reference": row["reference"] or "",
                 "Pool": row["pool"],
                 "Metric": metric_title(row["metric"], row["kind"]),
-                "Value": value or "refused",
+                "Value": value or ("refused" if row["status"] == "run" else row["status"]),
+                "Published": "" if missing(row["published"]) else f"{row['published']:g}",
+                "Comparable": row["comparable"],
+                "Reason": row["published_reason"] or "",
                 "Images": count(row["n_generated"]),
                 "Reference images": count(row["n_reference"]),
                 "Real images' own": number(row["real"]),

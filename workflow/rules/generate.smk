@@ -56,6 +56,23 @@ use rule train_generator as train_text2image with:
         generator=trained_by("train_from_scratch"),
 
 
+# What fine-tuning adds to a published pipeline.
+use rule train_generator as train_lora with:
+    output:
+        adapter=f"{layout.GENERATOR}/all/{layout.ADAPTERS['lora']}",
+        history=f"{layout.GENERATOR}/all/history.csv",
+    wildcard_constraints:
+        generator=trained_by("lora"),
+
+
+use rule train_generator as train_textual_inversion with:
+    output:
+        adapter=f"{layout.GENERATOR}/all/{layout.ADAPTERS['textual_inversion']}",
+        history=f"{layout.GENERATOR}/all/history.csv",
+    wildcard_constraints:
+        generator=trained_by("textual_inversion"),
+
+
 rule generate:
     input:
         unpack(lambda wc: PRODUCTS.generator_files(wc.dataset, wc.pool, wc.group)),

@@ -34,6 +34,8 @@ RULES = (
     "train_generator",
     "train_generator_by_seed",
     "train_text2image",
+    "train_lora",
+    "train_textual_inversion",
     "generate",
     "train_extractor",
     "reference",

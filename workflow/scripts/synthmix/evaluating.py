@@ -200,8 +200,8 @@ def _generator(about: Mapping[str, Any], meta: dict[str, Any]) -> dict[str, Any]
     """Which generated images a run trained on, and how many real ones their generator saw."""
     if not about:
         return {"pool": None, "generator_scope": None, "generator_real_images": None}
-    if about["generator_scope"] == "unknown":  # made or trained elsewhere
-        return {"pool": about["pool"], "generator_scope": "unknown", "generator_real_images": None}
+    if about["generator_scope"] in ("unknown", "fine-tuned"):  # made, or first trained, elsewhere
+        return {"pool": about["pool"], "generator_scope": about["generator_scope"], "generator_real_images": None}
     per_class = about.get("generator_real")
     seen = per_class * len(meta["classes"]) if per_class else sum(meta["counts"]["train"].values())
     return {"pool": about["pool"], "generator_scope": about["generator_scope"], "generator_real_images": seen}

@@ -44,6 +44,10 @@ def _training_set(study: Study, used: Definition) -> Iterator[Problem]:
     if own["among"] > definition["per_class"]:
         count = f"{name} chooses among {own['among']} images per class, but pool {pool} has {definition['per_class']}"
         yield "filter", f"{count}; lower filters.{name}.among, or raise pools.{pool}.per_class"
-    unprompted = study.of["generators"][definition["generator"]]["kind"] == "ddpm"
-    if own["kind"] == "clip_score" and "template" not in own and unprompted:
-        yield "filter", f"{name} compares with prompts, and pool {pool} has none; add filters.{name}.template"
+    generator = study.of["generators"][definition["generator"]]
+    if own["kind"] == "clip_score" and "template" not in own:
+        problem = f"{name} compares with prompts, and pool {pool} has"
+        if generator["kind"] == "ddpm":
+            yield "filter", f"{problem} none; add filters.{name}.template"
+        if "textual_inversion" in generator:
+            yield "filter", f"{problem} words that CLIP does not know; add filters.{name}.template"

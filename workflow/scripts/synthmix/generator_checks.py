@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from synthmix import prompts
-from synthmix.kinds import TRAINED
+from synthmix.kinds import TRAINED, trainer
+from synthmix.layout import ADAPTERS
 from synthmix.messages import shown
 from synthmix.schema import expected, read_schema
 
 Definition = dict[str, Any]
 Problem = tuple[str, str]
 
+TUNABLE = "StableDiffusionPipeline"  # the class of pipelines that can be fine-tuned
 DRAWING = ("sampler", "steps", "guidance")  # what a pool says of how its images are drawn
 
 
@@ -73,14 +75,25 @@ def _text2image(generator: Definition) -> Iterator[Problem]:
     if ("{scenario}" in template) != ("scenarios" in generator):
         yield "scenarios", "and {scenario} in template need each other; add the one that is missing"
     if "prompts" in generator:
-        try:
-            prompts.read(generator["prompts"])
-        except prompts.PromptError as error:
-            yield "prompts", str(error)
+        yield from _prompts(generator)
     if generator.get("resolution", 8) % 8:
         yield "resolution", f"{generator['resolution']} is not a multiple of 8; change it"
     yield from _training(generator)
     yield from _pipeline(generator)
+
+
+def _prompts(generator: Definition) -> Iterator[Problem]:
+    """A file of prompts can be read, and asks for what was learned."""
+    try:
+        found = prompts.read(generator["prompts"])
+    except prompts.PromptError as error:
+        yield "prompts", str(error)
+        return
+    if "textual_inversion" in generator:
+        for name, rows in found.items():
+            if not all("{class}" in row["prompt"] for row in rows):
+                problem = f"{generator['prompts']}: a prompt of class {name} does not hold {{class}}"
+                yield "prompts", f"{problem}, where textual_inversion writes its word; add it"
 
 
 def _training(generator: Definition) -> Iterator[Problem]:
@@ -90,6 +103,8 @@ def _training(generator: Definition) -> Iterator[Problem]:
     for way in given:
         if "{class}" not in generator[way]["caption"]:
             yield f"{way}.caption", "does not hold {class}; the pipeline could not tell classes apart: add it"
+        if (side := generator[way].get("resolution", 8)) % 8:
+            yield f"{way}.resolution", f"{side} is not a multiple of 8; change it"
     if "train_from_scratch" not in generator:
         return
     if (width := generator["train_from_scratch"]["text_width"]) % 8:
@@ -120,3 +135,6 @@ def _pipeline(generator: Definition) -> Iterator[Problem]:
         return
     if "safety" in generator and not any(parts.get("safety_checker") or ()):
         yield "safety", f"the pipeline in {folder} has no safety checker; delete it"
+    kind = parts.get("_class_name")
+    if trainer(generator) in ADAPTERS and kind != TUNABLE:
+        yield "pipeline", f"{folder} is a {kind}, and {trainer(generator)} is for a {TUNABLE}; name another one"

@@ -6,7 +6,7 @@ from synthmix import layout
 
 Definition = dict[str, Any]
 
-TRAINED = ("train_from_scratch",)  # keys of a text2image generator that train it
+TRAINED = ("train_from_scratch", "lora", "textual_inversion")  # keys of a text2image generator that train it
 PROMPTING = ("prompts", "template", "scenarios", "negative_prompt")
 NETWORK = ("kind", "channels", "layers_per_block", "attention")  # of a network trained here: what drawing takes
 
@@ -18,9 +18,14 @@ def trainer(generator: Definition) -> str | None:
     return next((way for way in TRAINED if generator.get(way)), None)
 
 
-def trains_from_scratch(generator: Definition) -> bool:
-    """Whether a generator saw no other images than the data set's."""
-    return trainer(generator) in ("ddpm", "train_from_scratch")
+def scope(generator: Definition) -> str:
+    """Which real images a generator saw: "same" as its classifier, "full": all of train and no others, "fine-tuned":
+    all of train after images that are unknown, or "unknown"."""
+    if generator.get("train_on"):
+        return "same"
+    if trainer(generator) in layout.ADAPTERS:
+        return "fine-tuned"
+    return "full" if trainer(generator) else "unknown"
 
 
 def entries_of(generator: Definition) -> tuple[tuple[str, ...], ...]:
@@ -43,7 +48,7 @@ def training(generator: Definition) -> Definition:
     """The part of a generator's definition that its training depends on."""
     if generator["kind"] == "ddpm":
         return {key: value for key, value in generator.items() if key != "seeds_per_job"}
-    keys = ("kind", "class_names", "seed", *TRAINED)
+    keys = ("kind", "pipeline", "revision", "class_names", "seed", *TRAINED)
     return {key: generator.get(key) for key in keys}
 
 

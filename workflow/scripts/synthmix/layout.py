@@ -35,6 +35,8 @@ PIPELINE = {
     "vae_config": "vae/config.json",
     "vae": "vae/diffusion_pytorch_model.safetensors",
 }
+# What fine-tuning adds to a published pipeline, by its way, under the names that diffusers gives it.
+ADAPTERS = {"lora": "pytorch_lora_weights.safetensors", "textual_inversion": "learned_embeds.safetensors"}
 
 
 def job_folder(job: Any) -> str:

@@ -60,6 +60,8 @@ class Products:
             found["scheduler"] = f"{folder}/scheduler/scheduler_config.json"
         if kinds.trainer(generator) == "train_from_scratch":
             found |= {name: f"{folder}/{path}" for name, path in layout.PIPELINE.items()}
+        if adapter := layout.ADAPTERS.get(kinds.trainer(generator) or ""):
+            found["adapter"] = f"{folder}/{adapter}"
         return found
 
     def generator(self, dataset: str, pool: str, group: str) -> str:

@@ -73,6 +73,11 @@ def choose(drawing: Mapping[str, Any], name: str, index: int) -> Prompt:
     return Prompt(text, fill(drawing.get("negative_prompt", ""), name))
 
 
+def token(label: int) -> str:
+    """The word that textual inversion learns for a class, in the place of its name."""
+    return f"<class-{label}>"
+
+
 def fill(text: str, name: str) -> str:
     """A text with a class's name in the place of {class}."""
     return text.replace("{class}", name)

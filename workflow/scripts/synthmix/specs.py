@@ -170,8 +170,8 @@ class Specs:
             return {}
         generator = self.plan.generator_of(pool)
         train_on = generator.get("train_on")
-        scope = "same" if train_on else "full" if kinds.trains_from_scratch(generator) else "unknown"
-        seen = {"pool": pool, "generator_scope": scope, "generator_real": train_on["real"] if train_on else None}
+        real = train_on["real"] if train_on else None
+        seen = {"pool": pool, "generator_scope": kinds.scope(generator), "generator_real": real}
         return {**seen, "filter": name, "filter_scope": self._filter_scope(name)} if name else seen
 
     def _filter_scope(self, name: str) -> str | None:

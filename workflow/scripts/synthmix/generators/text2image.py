@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from synthmix import data, pipelines, prompts
+from synthmix import data, files, layout, pipelines, prompts
 from synthmix.shards import Drawn, Wanted
 from synthmix.streams import stream
 
@@ -23,6 +23,8 @@ class Source:
         self.inputs, self.device, self.settings = inputs, device, settings
         _require_classes(self.drawing.get("classes"), meta["classes"])
         self.names = pipelines.names_of(meta["classes"], self.drawing.get("class_names"), meta["name"])
+        if self.drawing.get("trained") == "textual_inversion":
+            self.names = [prompts.token(label) for label in range(len(self.names))]
 
     def draw(self, wanted: Wanted, seed: int | None) -> Drawn:
         safety = self.drawing.get("safety")
@@ -43,12 +45,17 @@ class Source:
         from diffusers import AutoPipelineForImage2Image, AutoPipelineForText2Image
 
         drawing, sampler = self.drawing, self.spec["sampling"]["sampler"]
-        folder = Path(self.inputs.index).parent if drawing.get("trained") else self._published()
+        trained = drawing.get("trained")
+        folder = Path(self.inputs.index).parent if trained == "train_from_scratch" else self._published()
         auto = AutoPipelineForImage2Image if drawing.get("img2img") else AutoPipelineForText2Image
         safety = bool(drawing.get("safety"))
         if safety and not pipelines.has_checker(folder):
             raise ValueError(f"{folder} has no safety checker: delete the generator's safety, or change its pipeline")
-        return pipelines.load(auto, folder, self.device, drawing["precision"], sampler, safety)
+        pipeline = pipelines.load(auto, folder, self.device, drawing["precision"], sampler, safety)
+        if trained in layout.ADAPTERS:
+            arrays, _ = files.read_arrays(self.inputs.adapter)
+            _extend(pipeline, {name: torch.from_numpy(value) for name, value in arrays.items()}, trained)
+        return pipeline
 
     def _published(self) -> Path:
         weights, offline = Path(self.settings["weights"]), self.settings["offline"]
@@ -86,10 +93,17 @@ class Source:
             np.flatnonzero(self._train.labels == label)
         )
         image = self._train.images[members[index % len(members)]]
-        mode = "L" if self.pipeline.vae.config.in_channels == 1 else "RGB"
-        picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert(mode)
-        side = self.drawing.get("resolution") or self.pipeline.unet.config.sample_size * self.pipeline.vae_scale_factor
-        return picture.resize((side, side), Image.Resampling.LANCZOS)
+        return pipelines.picture_for(self.pipeline, image, self.drawing.get("resolution"))
+
+
+def _extend(pipeline: Any, learned: dict[str, torch.Tensor], way: str) -> None:
+    """Give a published pipeline what fine-tuning in a way has learned."""
+    if way == "lora":
+        pipeline.load_lora_weights(learned)
+        pipeline.fuse_lora()  # into the weights: once, not in every step
+        pipeline.unload_lora_weights()
+    else:
+        pipeline.load_textual_inversion([{token: vectors} for token, vectors in learned.items()])
 
 
 def _require_classes(prompted: list[str] | None, classes: list[str]) -> None:

@@ -34,6 +34,7 @@ COMPARED = ["baseline", "difference", "t_low", "t_high", "joint_low", "joint_hig
 COMPARED += ["pair_correlation", "primary"]
 SAME = "generator trained on the same images"
 FEW_SHOT = "full-data generator, few-shot classifier"
+FINE_TUNED = "full-data generator, images that it saw before unknown"
 FULL_DATA = "(full-data filter)"
 FILTERED = (
     "Filters chose among the generated images. A full-data filter saw more real images than the classifier: its row is "
@@ -79,6 +80,8 @@ def scope(runs: pd.DataFrame) -> str:
     )
     if kind == "same":
         return SAME
+    if kind == "fine-tuned":
+        return FINE_TUNED
     if seen is None:
         return "images that the generator saw unknown"
     if not real:

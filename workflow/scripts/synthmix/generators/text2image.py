@@ -99,9 +99,9 @@ class Source:
 def _extend(pipeline: Any, learned: dict[str, torch.Tensor], way: str) -> None:
     """Give a published pipeline what fine-tuning in a way has learned."""
     if way == "lora":
-        pipeline.load_lora_weights(learned)
-        pipeline.fuse_lora()  # into the weights: once, not in every step
-        pipeline.unload_lora_weights()
+        pipeline.unet.load_lora_adapter(learned, prefix="unet")
+        pipeline.unet.fuse_lora()  # into the weights: once, not in every step
+        pipeline.unet.unload_lora()
     else:
         pipeline.load_textual_inversion([{token: vectors} for token, vectors in learned.items()])
 

@@ -11,7 +11,7 @@ from test_small_pipeline import IMAGES, LABELS, NAMES, NEVER, RECIPE
 from test_small_pipeline import fit as fit_small
 from test_training import StopAt
 
-from synthmix import data, files, layout
+from synthmix import data, files, generator_checks, layout
 from synthmix.generators import text2image
 from synthmix.store import Entry
 from synthmix.trainers import lora, textual_inversion, train_from_scratch
@@ -76,7 +76,8 @@ def write(way, folder, state, path, classes=META["classes"], **changes):
 def source(way, folder, inputs, meta=META, steps=2, guidance=3.0, **drawing):
     sampling = {"sampler": "dpm-solver++", "steps": steps, "guidance": guidance, "batch_size": 4, "seed": 0}
     drawing = {"pipeline": str(folder), "template": "a photo of a {class}", "precision": "float16", **drawing}
-    return text2image.Source({"sampling": sampling, "drawing": drawing | {"trained": way}}, meta, inputs, "cpu", SETTINGS)
+    spec = {"sampling": sampling, "drawing": drawing | {"trained": way}}
+    return text2image.Source(spec, meta, inputs, "cpu", SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +176,9 @@ def test_diffusers_reads_the_words(folder, trained):
     assert (metadata["<class-0>"], metadata["<class-1>"]) == ("cat", "dog")
     pipeline = StableDiffusionPipeline.from_pretrained(folder)
     pipeline.load_textual_inversion([{word: torch.from_numpy(each)} for word, each in vectors.items()])
-    tokens = pipeline.tokenizer(pipeline.maybe_convert_prompt("a photo of a <class-1>", pipeline.tokenizer))["input_ids"]
-    embedded = pipeline.text_encoder.get_input_embeddings().weight[tokens[-3:-1]]  # without the token of the end
+    prompt = pipeline.maybe_convert_prompt("a photo of a <class-1>", pipeline.tokenizer)
+    tokens = pipeline.tokenizer(prompt)["input_ids"][-3:-1]  # without the token of the end
+    embedded = pipeline.text_encoder.get_input_embeddings().weight[tokens]
     np.testing.assert_array_equal(embedded.detach().numpy(), state["model"]["vectors"][2:])
 
 
@@ -238,6 +240,19 @@ def test_names_that_say_nothing_and_captions_that_are_cut_are_refused(folder, tm
         fit("textual_inversion", folder, entry, classes=["cat", " "])
     with pytest.raises(ValueError, match="caption: .* has 17 tokens, and the pipeline reads 16: shorten it"):
         fit("textual_inversion", folder, entry, vectors=11)
+    definition = {**generator("lora", folder), "class_names": {"emu": "ostrich"}}
     with pytest.raises(ValueError, match="lora: class_names: the data set has no class 'emu': correct it"):
-        definition = {**generator("lora", folder), "class_names": {"emu": "ostrich"}}
         lora.fit(definition, COLOURS, LABELS, META["classes"], 0, entry, NEVER, "cpu", SETTINGS)
+
+
+def test_what_cannot_work_is_said_before_anything_starts(folder, tmp_path):
+    rows = tmp_path / "p.csv"
+    rows.write_text("class,prompt\ncat,a {class}\ncat,a red cat\ndog,a {class}\n")
+    definition = {**generator("textual_inversion", folder), "prompts": str(rows)}
+    problems = list(generator_checks.generator(definition))
+    text = f"{rows}: a prompt of class cat does not hold {{class}}, where textual_inversion writes its word; add it"
+    assert problems == [("prompts", text)]
+    save_dit(tmp_path / "dit")
+    definition = {**generator("lora", tmp_path / "dit"), "template": "a {class}"}
+    text = f"{tmp_path / 'dit'} is a DiTPipeline, and lora is for a StableDiffusionPipeline; name another one"
+    assert list(generator_checks.generator(definition)) == [("pipeline", text)]

@@ -1,4 +1,4 @@
-"""Text-to-image pools in the workflow: what one prompt draws again, and a pipeline that is trained here."""
+"""Text-to-image pools in the workflow: what one prompt draws again, and pipelines that are trained and fine-tuned."""
 
 from collections import Counter
 from pathlib import Path
@@ -36,14 +36,23 @@ def test_what_is_drawn_and_what_one_prompt_draws_again(prompted: Workspace, tmp_
     assert table["prompt"].to_pylist() == ["a blue photo", "a photo"]
     assert table["label"].to_pylist() == [1, 1]
     StableDiffusionPipeline.from_pretrained(workspace / "results/generators/digits/own/all")
-    line = next(
-        each for each in workspace.read("results/studies/tiny/tables/main.md").splitlines() if "mix-own" in each
-    )
-    assert "full-data generator" in line
+    assert pq.read_table(workspace.root / shard("words/all"))["prompt"][0].as_py() == "a photo of a <class-0>"
+    lines = workspace.read("results/studies/tiny/tables/main.md").splitlines()
+    saw = {name: next(each for each in lines if f"| {name} " in each) for name in ("mix", "mix-own", "mix-tuned")}
+    assert "images that the generator saw unknown" in saw["mix"]
+    assert "images that it saw before unknown" not in saw["mix-own"]
+    assert "full-data generator" in saw["mix-own"]
+    assert "full-data generator, images that it saw before unknown" in saw["mix-tuned"]
+
+    workspace.replace(STUDY, "rank: 2", "rank: 3")
+    again = workspace.planned()
+    assert (again["train_lora"], again["generate"]) == (1, 1)
+    assert "train_textual_inversion" not in again
+    workspace.replace(STUDY, "rank: 3", "rank: 2")
 
     workspace.write("prompts.csv", PROMPTS.replace("a blue photo", "a dog"))
     assert workspace.planned()["generate"] == 1
-    assert "train_text2image" not in workspace.planned()
+    assert not {rule for rule in workspace.planned() if rule.startswith("train_")}
     before, other = workspace.entries(), (workspace.root / shard("prompted/class-0")).read_bytes()
     workspace.snakemake("--until", "generate")
     assert workspace.made(before) == Counter(generated=1)

@@ -93,12 +93,22 @@ def test_accuracy_says_what_the_generator_saw(artefacts: Artefacts) -> None:
     assert row(main, training_set="org", recipe="vit-steps")[1]["Generator"] == ""
 
 
-def test_generator_of_unknown_training_data_is_called_unknown(artefacts: Artefacts, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("scope", "words"),
+    [
+        ("unknown", "images that the generator saw unknown"),
+        ("fine-tuned", "full-data generator, images that it saw before unknown"),
+    ],
+)
+def test_generator_of_unknown_training_data_is_called_unknown(
+    artefacts: Artefacts, tmp_path: Path, scope: str, words: str
+) -> None:
     runs = artefacts.read_experiments()
-    runs.loc[runs["training_set"] == "mix", ["generator_real_images", "generator_scope"]] = None
+    runs.loc[runs["training_set"] == "mix", ["generator_real_images", "generator_scope"]] = [None, scope]
     rendering.write_frame(tmp_path / "experiments.csv", runs)
     table = accuracy.build(MAIN, dataclasses.replace(artefacts, experiments=tmp_path / "experiments.csv"))
-    assert row(table, training_set="mix", recipe="vit-steps")[1]["Real images (generator)"] == "unknown"
+    cells = row(table, training_set="mix", recipe="vit-steps")[1]
+    assert (cells["Real images (generator)"], cells["Generator"]) == ("unknown", words)
 
 
 @pytest.mark.parametrize(

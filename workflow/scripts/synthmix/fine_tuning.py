@@ -34,7 +34,7 @@ def load(generator: dict[str, Any], settings: dict[str, Any]) -> Any:
     kind = files.read_json(folder / pipelines.INDEX).get("_class_name")
     if kind != StableDiffusionPipeline.__name__:
         raise ValueError(f"{folder} is a {kind}; only a StableDiffusionPipeline can be fine-tuned: change pipeline")
-    pipeline = pipelines.read(StableDiffusionPipeline, folder, torch.float32)
+    pipeline = pipelines.load(StableDiffusionPipeline, folder, "cpu", "float32", "ddim")  # any sampler: none is used
     if (prediction := pipeline.scheduler.config.prediction_type) not in PREDICTIONS:
         raise ValueError(f"{folder} predicts {prediction}; known are {' and '.join(PREDICTIONS)}: change pipeline")
     for part in (pipeline.unet, pipeline.vae, pipeline.text_encoder):

@@ -35,7 +35,10 @@ def entries_of(generator: Definition) -> tuple[tuple[str, ...], ...]:
         drawing.append(f"synthmix/sources/{generator['source']}.py")
     if not trainer(generator):
         return (tuple(drawing),)
-    return tuple(drawing), ("train_generator.py", f"synthmix/trainers/{trainer(generator)}.py")
+    file = f"synthmix/trainers/{trainer(generator)}.py"
+    if trainer(generator) in layout.ADAPTERS:
+        drawing.append(file)  # it adds to the pipeline what it has trained
+    return tuple(drawing), ("train_generator.py", file)
 
 
 def class_groups(generator: Definition) -> dict[str, str]:

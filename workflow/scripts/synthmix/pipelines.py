@@ -67,7 +67,12 @@ def load(auto: Any, folder: Path, device: str, precision: str, sampler: str, saf
         ValueError: the folder holds no such pipeline, or one that the sampler does not fit.
     """
     kind = getattr(torch, precision) if device.startswith("cuda") else torch.float32
-    pipeline = read(auto, folder, kind, safety)
+    unused = {"safety_checker": None, "requires_safety_checker": False} if has_checker(folder) and not safety else {}
+    try:
+        pipeline = auto.from_pretrained(folder, torch_dtype=kind, local_files_only=True, use_safetensors=True, **unused)
+    except (OSError, ValueError, RuntimeError, AttributeError, TypeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise ValueError(f"{folder} cannot be loaded with diffusers' {auto.__name__} ({reason})") from error
     wanted = SAMPLERS[sampler]
     if not isinstance(pipeline.scheduler, wanted) and wanted not in getattr(pipeline.scheduler, "compatibles", ()):
         own = type(pipeline.scheduler).__name__
@@ -75,16 +80,6 @@ def load(auto: Any, folder: Path, device: str, precision: str, sampler: str, saf
     pipeline.scheduler = wanted.from_config(pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
-
-
-def read(auto: Any, folder: Path, kind: torch.dtype, safety: bool = False) -> Any:
-    """A pipeline as it is in its folder, on the CPU, its weights of one `kind`; arguments and errors as of `load`."""
-    unused = {"safety_checker": None, "requires_safety_checker": False} if has_checker(folder) and not safety else {}
-    try:
-        return auto.from_pretrained(folder, torch_dtype=kind, local_files_only=True, use_safetensors=True, **unused)
-    except (OSError, ValueError, RuntimeError, AttributeError, TypeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{folder} cannot be loaded with diffusers' {auto.__name__} ({reason})") from error
 
 
 def picture_for(pipeline: Any, image: np.ndarray, side: int | None) -> Image.Image:

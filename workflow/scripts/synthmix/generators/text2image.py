@@ -1,5 +1,6 @@
 """Text-to-image pipelines: published ones, fine-tuned ones, and small ones that were trained here."""
 
+import importlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,8 @@ class Source:
         pipeline = pipelines.load(auto, folder, self.device, drawing["precision"], sampler, safety)
         if trained in layout.ADAPTERS:
             arrays, _ = files.read_arrays(self.inputs.adapter)
-            _extend(pipeline, {name: torch.from_numpy(value) for name, value in arrays.items()}, trained)
+            learned = {name: torch.from_numpy(value) for name, value in arrays.items()}
+            importlib.import_module(f"synthmix.trainers.{trained}").extend(pipeline, learned)
         return pipeline
 
     def _published(self) -> Path:
@@ -94,16 +96,6 @@ class Source:
         )
         image = self._train.images[members[index % len(members)]]
         return pipelines.picture_for(self.pipeline, image, self.drawing.get("resolution"))
-
-
-def _extend(pipeline: Any, learned: dict[str, torch.Tensor], way: str) -> None:
-    """Give a published pipeline what fine-tuning in a way has learned."""
-    if way == "lora":
-        pipeline.unet.load_lora_adapter(learned, prefix="unet")
-        pipeline.unet.fuse_lora()  # into the weights: once, not in every step
-        pipeline.unet.unload_lora()
-    else:
-        pipeline.load_textual_inversion([{token: vectors} for token, vectors in learned.items()])
 
 
 def _require_classes(prompted: list[str] | None, classes: list[str]) -> None:

@@ -10,6 +10,7 @@ from diffusers import StableDiffusionPipeline
 from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig
 from safetensors.numpy import load_file
+from torch import Tensor
 
 from synthmix import files, fine_tuning, layout, pipelines
 from synthmix.store import Entry
@@ -86,6 +87,13 @@ def write(trained: Mapping[Any, dict[str, Any]], generator: dict[str, Any], meta
     with tempfile.TemporaryDirectory() as folder:
         StableDiffusionPipeline.save_lora_weights(folder, unet_lora_layers=convert_state_dict_to_diffusers(scaled))
         files.write_arrays(output.adapter, load_file(f"{folder}/{layout.ADAPTERS['lora']}"), {"format": "pt"})
+
+
+def extend(pipeline: Any, learned: dict[str, Tensor]) -> None:
+    """Add the matrices, as they were written, to the weights of a pipeline's U-Net: once, not in every step."""
+    pipeline.unet.load_lora_adapter(learned, prefix="unet")
+    pipeline.unet.fuse_lora()
+    pipeline.unet.unload_lora()
 
 
 def _alpha(recipe: dict[str, Any]) -> float:

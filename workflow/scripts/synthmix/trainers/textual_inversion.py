@@ -89,6 +89,11 @@ def write(trained: Mapping[Any, dict[str, Any]], generator: dict[str, Any], meta
     files.write_arrays(output.adapter, dict(zip(tokens, vectors, strict=True)), {"format": "pt", **names})
 
 
+def extend(pipeline: Any, learned: dict[str, Tensor]) -> None:
+    """Give a pipeline the words, as they were written."""
+    pipeline.load_textual_inversion([{word: vectors} for word, vectors in learned.items()])
+
+
 def _words(label: int, vectors: int) -> list[str]:
     """The tokens of a class, named as diffusers names those of several vectors."""
     word = prompts.token(label)

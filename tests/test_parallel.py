@@ -180,7 +180,7 @@ def test_a_process_told_to_stop_before_it_listens_is_no_failure(number):
 
 
 def test_a_process_with_other_code_than_the_planned_does_not_begin():
-    others = ("file:///nowhere", 1, "synthmix/diffusion.py", "0" * 16, 1.0, None, None, ())
+    others = ("/nowhere", 1, "synthmix/diffusion.py", "0" * 16, 1.0, None, None, ())
     with pytest.raises(code.CodeChangedError, match="synthmix/diffusion.py, or something that it uses, was edited"):
         parallel._join(0, 2, "cpu", *others)
 

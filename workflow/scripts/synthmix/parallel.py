@@ -9,7 +9,6 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -71,6 +70,7 @@ class _AgreedInterruption(Interruption):
         distributed.all_reduce(torch.zeros(1))  # nobody goes before the state is saved
         self.saved = time.monotonic()
         if self.agreed:  # a signal of this process alone waits for the next step
+            distributed.destroy_process_group()
             raise SystemExit(128 + self.agreed)
 
 
@@ -97,7 +97,7 @@ def run(work: Work, processes: int, device: str, entry: Entry, stop: Interruptio
         return work(Team(device), entry, stop, *arguments)
     file = work.__module__.replace(".", "/") + ".py"
     with tempfile.TemporaryDirectory() as folder:
-        meeting = (Path(folder) / "meeting").as_uri()
+        meeting = os.path.join(folder, "meeting")
         threads = max(1, torch.get_num_threads() // processes)
         planned = code.digest(file)
         task = (processes, device, meeting, threads, file, planned, stop.seconds, work, entry, arguments)
@@ -152,7 +152,7 @@ def _join(
     if device != "cpu" and not check_cuda_p2p_ib_support():  # GPUs on which NCCL would fail
         os.environ |= {"NCCL_P2P_DISABLE": "1", "NCCL_IB_DISABLE": "1"}
     backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
-    distributed.init_process_group(backend, init_method=meeting, rank=rank, world_size=size)
+    distributed.init_process_group(backend, store=distributed.FileStore(meeting, size), rank=rank, world_size=size)
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
     work(Team(str(accelerator.device), accelerator), entry, stop, *arguments)
     distributed.destroy_process_group()

@@ -11,10 +11,10 @@ from scipy import stats
 from synthmix import data, detecting
 from synthmix.artefacts import Artefacts
 from synthmix.files import write_json
+from synthmix.interruption import Interruption
 from synthmix.pools import Pool
 from synthmix.store import Entry
 from synthmix.tables import detection as table
-from synthmix.training import Interruption
 
 
 @pytest.fixture(autouse=True)

@@ -73,6 +73,16 @@ def test_a_job_of_two_gpus_takes_both_or_none(tmp_path: Path) -> None:
     end(waiting)
 
 
+def test_a_job_may_hold_all_gpus(tmp_path: Path) -> None:
+    one = hold(tmp_path, count=2, visible="0,1")
+    assert said(one) == "0,1"
+    two = hold(tmp_path, visible="0,1")
+    assert said(two).startswith("waiting for 1")
+    end(one)
+    assert said(two) == "0"
+    end(two)
+
+
 def test_jobs_share_a_gpu_as_configured_and_spread_first(tmp_path: Path) -> None:
     processes, names = [], []
     for _ in range(4):

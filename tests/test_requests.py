@@ -39,7 +39,7 @@ VIT = {**CNN, "model": "vit", "recipe": "block"}
 
 def test_amounts_are_those_of_the_configuration(tmp_path: Path) -> None:
     train = {"gpu": 2, "threads": 3, "mem_mb": 500, "runtime": 7}
-    assert asked(requests(tmp_path, resources={"train": train}), "train", **CNN) == train
+    assert asked(requests(tmp_path, resources={"train": train}), "train", **CNN) == {**train, "nodes": 1}
 
 
 def test_the_jobs_of_a_filter_are_those_of_its_extractor_too(tmp_path: Path) -> None:
@@ -89,19 +89,23 @@ def test_a_shard_belongs_to_the_generator_of_its_pool(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("way", "wanted"),
     [
-        ("gpu", {"gpu": 2}),
-        ("gpu:a100", {"gpu": 2, "gpu_model": "a100"}),
+        ("gpu", {"gpu": 2, "nodes": 1}),
+        ("gpu:a100", {"gpu": 2, "gpu_model": "a100", "nodes": 1}),
         ("gres", {"gres": "gpu:2"}),
         ("gres:a100", {"gres": "gpu:a100:2"}),
     ],
 )
 def test_gpus_are_asked_for_as_configured(tmp_path: Path, way: str, wanted: dict[str, Any]) -> None:
     found = requests(tmp_path, "{model: vit, gpu: 0}", gpu_request=way, resources={"train": {"gpu": 2}})
-    names = {"gpu", "gpu_model", "gres"}
+    names = {"gpu", "gpu_model", "gres", "nodes"}
     with_gpu, without = (asked(found, "train", **job) for job in (CNN, VIT))
     assert {name: value for name, value in with_gpu.items() if name in names} == wanted
     assert {name: value for name, value in without.items() if name in names and value} == {}
     assert (requested(with_gpu), requested(without)) == (2, 0)
+
+
+def test_a_job_of_one_gpu_leaves_the_number_of_nodes_to_slurm(tmp_path: Path) -> None:
+    assert "nodes" not in asked(requests(tmp_path), "train", **VIT)
 
 
 def test_a_job_is_scaled_by_the_studies_that_know_it(tmp_path: Path) -> None:

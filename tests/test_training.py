@@ -12,9 +12,10 @@ import torch
 
 from synthmix import diffusion, training
 from synthmix.draws import TrainingSet
+from synthmix.interruption import Interruption
 from synthmix.models import cnn_block, feature_cnn
 from synthmix.store import Entry
-from synthmix.training import Data, Interruption, budget, fit, optimiser, rate_factor
+from synthmix.training import Data, budget, fit, optimiser, rate_factor
 
 NEVER = SimpleNamespace(due=lambda: False, done=lambda: None)
 STEPS = 7

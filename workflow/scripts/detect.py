@@ -2,8 +2,8 @@
 
 from synthmix import data, detecting, job, pools
 from synthmix.files import write_json
+from synthmix.interruption import Interruption
 from synthmix.store import Entry
-from synthmix.training import Interruption
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

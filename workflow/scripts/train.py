@@ -3,9 +3,10 @@
 from synthmix import data, job, runs
 from synthmix.draws import assemble
 from synthmix.files import read_json
+from synthmix.interruption import Interruption
 from synthmix.kept import read_filtered
 from synthmix.store import Entry
-from synthmix.training import Data, Interruption, fit
+from synthmix.training import Data, fit
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

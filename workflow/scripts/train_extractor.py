@@ -4,11 +4,12 @@ from synthmix import data, job
 from synthmix.draws import TrainingSet
 from synthmix.extractors import classifier
 from synthmix.files import read_json, write_json
+from synthmix.interruption import Interruption
 from synthmix.models import feature_cnn
 from synthmix.spec import digest
 from synthmix.store import Entry
 from synthmix.stratify import split_halves
-from synthmix.training import Data, Interruption, fit, tensors
+from synthmix.training import Data, fit, tensors
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

@@ -2,34 +2,37 @@
 
 from synthmix import data, files, job
 from synthmix.draws import draw_real
+from synthmix.interruption import Interruption
 from synthmix.spec import digest
 from synthmix.store import Entry
-from synthmix.training import Interruption
 
-spec = job.start(snakemake)
-device = job.device(snakemake)
-trainer = job.module(spec["entries"][1])
-definition, settings = spec["generator"], job.settings()
-train, meta = data.read(job.local(snakemake.input.train)), files.read_json(snakemake.input.meta)
-stop = Interruption(settings["checkpoint_seconds"])
-real = definition.get("train_on", {}).get("real", "all")
-trained = {}
-for seed, key in spec.get("keys", {None: digest(snakemake.params.spec)}).items():
-    rows = draw_real(train.labels, real, int(seed or 0), meta["name"])
-    entry = Entry(key)
-    with entry.locked():
-        trained[seed] = trainer.fit(
-            definition,
-            train.images[rows],
-            train.labels[rows],
-            meta["classes"],
-            definition["seed"] if seed is None else int(seed),
-            entry,
-            stop,
-            device,
-            settings,
-        )
-trainer.write(trained, definition, meta, snakemake.output)
-rows = [{"seed": seed, **row} for seed, state in trained.items() for row in state["history"]]
-files.write_rows(snakemake.output.history, ["seed", "step", "seconds", "loss"], rows)
-job.finish(snakemake)
+if __name__ == "__main__":  # the processes that share a training import this file, and must not do the job again
+    spec = job.start(snakemake)
+    device = job.device(snakemake)
+    processes = job.processes(snakemake, device)
+    trainer = job.module(spec["entries"][1])
+    definition, settings = spec["generator"], job.settings()
+    train, meta = data.read(job.local(snakemake.input.train)), files.read_json(snakemake.input.meta)
+    stop = Interruption(settings["checkpoint_seconds"])
+    real = definition.get("train_on", {}).get("real", "all")
+    trained = {}
+    for seed, key in spec.get("keys", {None: digest(snakemake.params.spec)}).items():
+        rows = draw_real(train.labels, real, int(seed or 0), meta["name"])
+        entry = Entry(key)
+        with entry.locked():
+            trained[seed] = trainer.fit(
+                definition,
+                train.images[rows],
+                train.labels[rows],
+                meta["classes"],
+                definition["seed"] if seed is None else int(seed),
+                entry,
+                stop,
+                device,
+                settings,
+                processes,
+            )
+    trainer.write(trained, definition, meta, snakemake.output)
+    rows = [{"seed": seed, **row} for seed, state in trained.items() for row in state["history"]]
+    files.write_rows(snakemake.output.history, ["seed", "step", "seconds", "loss"], rows)
+    job.finish(snakemake)

@@ -21,6 +21,10 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _IGNORED_FIELDS = {"ctx", "kind", "type_comment", "type_params", "type_ignores", "simple"}
 
 
+class CodeChangedError(RuntimeError):
+    """The code on the disk is no longer the code that this run of Snakemake was planned with."""
+
+
 class _Meaning(ast.NodeTransformer):
     """Takes out of a syntax tree what changes no result: docstrings, annotations, what only type checkers run.
 
@@ -194,3 +198,12 @@ def digest(*entries: str) -> str:
     """One digest of all that the entry files reach, as 16 hexadecimal digits."""
     text = "\n".join(f"{name} {value}" for name, value in definitions(entries).items())
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def require(planned: str, *entries: str) -> None:
+    """Raise CodeChangedError where the digest of entry files is not the planned one."""
+    if digest(*entries) != planned:
+        raise CodeChangedError(
+            f"{entries[0]}, or something that it uses, was edited after this run of snakemake was planned: "
+            "start snakemake again"
+        )

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from synthmix.interruption import Interruption
+from synthmix.parallel import Team
 from synthmix.store import Entry
-from synthmix.training import Interruption, arrays, restore, tensors
+from synthmix.training import arrays, restore, tensors
 
 
 def optimise(
@@ -22,20 +24,21 @@ def optimise(
     real_images: int,
     entry: Entry,
     stop: Interruption,
-    device: str,
+    team: Team,
 ) -> dict[str, Any]:
     """Train with AdamW, a linear warm-up and clipped gradients.
 
     Args:
-        network: on its device; parameters that require no gradient stay as they are.
-        loss_at: step -> the loss of its batch, a scalar.
+        network: on its device; parameters that require no gradient stay as they are. It has no random layers.
+        loss_at: step -> the mean loss of the process's part of its batch, a scalar.
         recipe: `steps`, `batch_size`, `learning_rate`, `warmup_steps`, `gradient_clip`; `ema_decay` where the result is
             the moving average of the weights.
         state: what `entry` holds, unfinished; None to begin.
         real_images: how many it sees, for the facts.
         entry: its entry in the store.
         stop: when to save, and whether to stop.
-        device: "cpu" or "cuda".
+        team: the processes that share the training; all of them call this, with networks from `team.shared` in
+            `loss_at`.
 
     Returns:
         The finished state: `model` (arrays by name: the trained parameters), `history` (rows), `facts`.
@@ -47,7 +50,7 @@ def optimise(
     parameters = list(named.values())
     decay = recipe.get("ema_decay") or 0.0
     average = EMAModel(parameters, decay=decay, use_ema_warmup=True, power=0.75, foreach=True)
-    average.to(device)
+    average.to(team.device)
     optimizer = torch.optim.AdamW(parameters, recipe["learning_rate"], weight_decay=0.0, fused=True)
     state = state or {"step": 0, "history": [], "seconds": 0.0, "sum": 0.0}
     if "model" in state:
@@ -56,15 +59,16 @@ def optimise(
                 named[name].copy_(value)
         restore(optimizer, state["optimizer"])
         average.load_state_dict(tensors(state["average"]))
-        average.to(device)
+        average.to(team.device)
     every = max(1, steps // 20)
-    total = torch.tensor(state["sum"], dtype=torch.float64, device=device)
+    total = torch.tensor(state["sum"], dtype=torch.float64, device=team.device)
+    weight = team.weight(batch_size)
     started = time.monotonic() - state["seconds"]
     network.train()
     for step in range(state["step"], steps):
         for group in optimizer.param_groups:
             group["lr"] = recipe["learning_rate"] * min(1.0, (step + 1) / (recipe["warmup_steps"] + 1))
-        loss = loss_at(step)
+        loss = loss_at(step) * weight
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, recipe["gradient_clip"])
@@ -74,16 +78,19 @@ def optimise(
         if (step + 1) % every == 0 or step + 1 == steps:
             since = step + 1 - (state["history"][-1]["step"] if state["history"] else 0)
             seconds = time.monotonic() - started
-            row = {"step": step + 1, "seconds": round(seconds, 3), "loss": total.item() / since}
+            row = {"step": step + 1, "seconds": round(seconds, 3), "loss": team.mean(total).item() / since}
             state["history"].append(row)
             total.zero_()
             left = seconds / (step + 1) * (steps - step - 1)
             rate = batch_size * (step + 1) / seconds
-            print(f"step {step + 1}/{steps} loss {row['loss']:.4f} {rate:.0f} images/s {left:.0f} s left", flush=True)
+            if team.first:
+                told = f"step {step + 1}/{steps} loss {row['loss']:.4f} {rate:.0f} images/s {left:.0f} s left"
+                print(told, flush=True)
         if step + 1 < steps and stop.due():
-            state |= {"step": step + 1, "seconds": time.monotonic() - started, "sum": total.item()}
-            weights = {"model": arrays(named), "optimizer": arrays(optimizer.state_dict())}
-            entry.save({**state, **weights, "average": arrays(average.state_dict())})
+            state |= {"step": step + 1, "seconds": time.monotonic() - started, "sum": team.mean(total).item()}
+            if team.first:
+                weights = {"model": arrays(named), "optimizer": arrays(optimizer.state_dict())}
+                entry.save({**state, **weights, "average": arrays(average.state_dict())})
             stop.done()
     average.copy_to(parameters)
     seconds = time.monotonic() - started
@@ -95,7 +102,8 @@ def optimise(
         "real_images": real_images,
     }
     result = {"done": True, "model": arrays(named), "history": state["history"], "facts": facts}
-    entry.save(result)
+    if team.first:
+        entry.save(result)
     return result
 
 

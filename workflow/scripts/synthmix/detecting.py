@@ -12,12 +12,13 @@ from scipy import stats
 
 from synthmix.data import Split
 from synthmix.draws import TrainingSet
+from synthmix.interruption import Interruption
 from synthmix.models import feature_cnn
 from synthmix.pools import Pool
 from synthmix.store import Entry
 from synthmix.stratify import split_halves
 from synthmix.streams import stream
-from synthmix.training import Data, Interruption, fit
+from synthmix.training import Data, fit
 
 CONFIDENCE = 0.95
 REAL, GENERATED = 0, 1  # the classes

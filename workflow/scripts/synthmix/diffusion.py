@@ -13,10 +13,10 @@ from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler,
 from torch import Tensor
 from torch.nn import functional as F
 
-from synthmix import denoising, engine
+from synthmix import denoising, engine, parallel
+from synthmix.interruption import Interruption
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
-from synthmix.training import Interruption
 
 SAMPLERS = {"ddim": DDIMScheduler, "dpm-solver++": DPMSolverMultistepScheduler}
 
@@ -65,6 +65,7 @@ def fit(
     entry: Entry,
     stop: Interruption,
     device: str,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Train a generator, or take it from the store.
 
@@ -77,6 +78,7 @@ def fit(
         entry: its entry in the store.
         stop: when to save, and whether to stop.
         device: "cpu" or "cuda".
+        processes: how many share the training, each on a GPU of its own; the result depends on it by rounding alone.
 
     Returns:
         The finished state: `model` (arrays by name: the averaged weights), `history` (rows), `facts`.
@@ -84,14 +86,33 @@ def fit(
     state = entry.load()
     if state is not None and state.get("done"):
         return state
+    processes = min(processes, generator["batch_size"])
+    return parallel.run(_fit, processes, device, entry, stop, generator, images, labels, classes, seed, state)
+
+
+def _fit(
+    team: parallel.Team,
+    entry: Entry,
+    stop: Interruption,
+    generator: dict[str, Any],
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: int,
+    seed: int,
+    state: dict[str, Any] | None,
+) -> dict[str, Any]:
+    device = team.device
     size, channels = images.shape[1], images.shape[3]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed("initialisation", seed))
         unet = network(generator, channels, size, classes).to(device, memory_format=torch.channels_last)
-    called = torch.compile(unet) if generator.get("compile") else unet
+    called: Any = team.shared(unet)
+    if generator.get("compile"):
+        called = torch.compile(called)
     schedule = noise_schedule(generator)
     data, targets = engine.to_device(images, device).float() / 127.5 - 1, torch.from_numpy(labels).to(device)
     random, batch_size = torch.Generator(), generator["batch_size"]
+    part = team.part(batch_size)
 
     def loss_at(step: int) -> Tensor:
         random.manual_seed(stream_seed("diffusion", seed, step))
@@ -104,10 +125,10 @@ def fit(
         unlabelled = (torch.rand(batch_size, generator=random) < generator["label_dropout"]).to(device)
         condition = torch.where(unlabelled, classes, targets[chosen])
         with engine.autocast(device, generator["precision"]):
-            output = called(noisy, times, class_labels=condition).sample
-        return F.mse_loss(output.float(), wanted)
+            output = called(noisy[part], times[part], class_labels=condition[part]).sample
+        return F.mse_loss(output.float(), wanted[part])
 
-    return denoising.optimise(unet, loss_at, generator, state, len(targets), entry, stop, device)
+    return denoising.optimise(unet, loss_at, generator, state, len(targets), entry, stop, team)
 
 
 def sample(

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthmix import denoising, engine, files, pipelines, prompts
+from synthmix.interruption import Interruption
+from synthmix.parallel import Team
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
-from synthmix.training import Interruption
 
 PREDICTIONS = ("epsilon", "v_prediction")
 
@@ -54,6 +55,13 @@ def captions(pipeline: Any, caption: str, names: Sequence[str]) -> list[str]:
     return texts
 
 
+def alone(device: str, processes: int) -> Team:
+    """The one process that fine-tunes; says so where the job was given GPUs for more."""
+    if processes > 1:
+        print(f"fine-tuning uses one GPU: {processes - 1} of {processes} are idle, lower `gpu` of this job", flush=True)
+    return Team(device)
+
+
 def optimise(
     pipeline: Any,
     trained: nn.Module,
@@ -66,7 +74,7 @@ def optimise(
     state: dict[str, Any] | None,
     entry: Entry,
     stop: Interruption,
-    device: str,
+    team: Team,
 ) -> dict[str, Any]:
     """Train what is trainable in a part of a pipeline; see `denoising.optimise`.
 
@@ -79,7 +87,7 @@ def optimise(
         classes: number of classes.
         seed: of order and noise.
         state: what `entry` holds, unfinished; None to begin.
-        entry, stop, device: as everywhere.
+        entry, stop, team: see there; the team is one process.
     """
     schedule = DDPMScheduler.from_config(pipeline.scheduler.config)
     random, batch_size = torch.Generator(), recipe["batch_size"]
@@ -87,7 +95,7 @@ def optimise(
 
     def latents(chosen: Tensor) -> Tensor:
         pictures = [pipelines.picture_for(pipeline, images[row], recipe.get("resolution")) for row in chosen.tolist()]
-        pixels = pipeline.image_processor.preprocess(pictures).to(device)
+        pixels = pipeline.image_processor.preprocess(pictures).to(team.device)
         with torch.no_grad():
             encoded: Tensor = pipeline.vae.encode(pixels).latent_dist.sample(random)
         return encoded * pipeline.vae.config.scaling_factor
@@ -97,9 +105,9 @@ def optimise(
         chosen = torch.randint(len(targets), (batch_size,), generator=random)
         hidden = torch.rand(batch_size, generator=random) < dropout
         noisy, times, wanted = denoising.noisy_batch(latents(chosen), schedule, random)
-        with engine.autocast(device, recipe["precision"]):
+        with engine.autocast(team.device, recipe["precision"]):
             text = condition(torch.where(hidden, classes, targets[chosen]))
             output = pipeline.unet(noisy, times, encoder_hidden_states=text).sample
         return F.mse_loss(output.float(), wanted)
 
-    return denoising.optimise(trained, loss_at, recipe, state, len(targets), entry, stop, device)
+    return denoising.optimise(trained, loss_at, recipe, state, len(targets), entry, stop, team)

@@ -35,7 +35,7 @@ def assign(count: int, jobs_per_gpu: int = 1, folder: Path | None = None) -> lis
     """Wait for `count` GPUs that no other job holds, hold them until this process ends, and make CUDA see only them.
 
     Call it before CUDA starts. All synthmix jobs of one user on one machine share the locks, whatever workspace they
-    run in. Under SLURM, which assigns GPUs itself, and where no more than `count` GPUs exist, nothing is done.
+    run in. Under SLURM, which assigns GPUs itself, and where there is one GPU at most, nothing is done.
 
     Args:
         count: GPUs that the job asks for.

@@ -21,10 +21,6 @@ _missing: list[str] | None = None  # what of this job the store did not have whe
 _hardware: str | None = None  # what its networks run on
 
 
-class CodeChangedError(RuntimeError):
-    """The code on the disk is no longer the code that this run of Snakemake was planned with."""
-
-
 def start(snakemake: Any) -> dict[str, Any]:
     """Begin a job: send its output to its log, return its spec.
 
@@ -32,7 +28,7 @@ def start(snakemake: Any) -> dict[str, Any]:
     planned code, so that nothing first-party is read from the disk after it.
 
     Raises:
-        CodeChangedError: the code was edited after Snakemake was started.
+        code.CodeChangedError: the code was edited after Snakemake was started.
     """
     if snakemake.log:
         log = open(snakemake.log[0], "w", buffering=1, encoding="utf-8")  # noqa: SIM115 (open until the job ends)
@@ -41,11 +37,7 @@ def start(snakemake: Any) -> dict[str, Any]:
     spec: dict[str, Any] = json.loads(snakemake.params.spec)
     for entry in spec["entries"][1:]:
         module(entry)
-    if code.digest(*spec["entries"]) != spec["code"]:
-        raise CodeChangedError(
-            f"{spec['entries'][0]}, or something that it uses, was edited after this run of snakemake was planned: "
-            "start snakemake again"
-        )
+    code.require(spec["code"], *spec["entries"])
     global _missing
     wanted = units(spec)
     _missing = None if wanted is None else [each for each in wanted if not Entry.finished(each)]
@@ -118,3 +110,19 @@ def device(snakemake: Any) -> str:
     global _hardware
     _hardware = hardware(chosen)
     return chosen
+
+
+def processes(snakemake: Any, device: str) -> int:
+    """How many processes may share this job's training: one for each GPU that it asked for and sees; 1 on the CPU."""
+    import torch
+
+    if device == "cpu":
+        return 1
+    wanted, seen = max(1, gpus.requested(snakemake.resources)), torch.cuda.device_count()
+    if seen < wanted:
+        print(f"the job asked for {wanted} GPUs and sees {seen}: it trains on those", flush=True)
+    number = min(wanted, seen)
+    global _hardware
+    if number > 1:
+        _hardware = f"{number} x {_hardware}"
+    return number

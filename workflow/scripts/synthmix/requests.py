@@ -42,6 +42,8 @@ class Requests:
         if kind == "gres":
             return {**requested, "gres": gres}
         requested["gpu"] = gpus
+        # the GPUs of --gpus may lie on several nodes, where one job's processes cannot be
+        requested["nodes"] = lambda wildcards: 1 if gpus(wildcards) > 1 else None
         if model:
             requested["gpu_model"] = lambda wildcards: model if gpus(wildcards) else None
         return requested

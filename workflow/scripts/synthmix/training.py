@@ -5,10 +5,8 @@ the state of a run is its weights, its optimiser and its position, and a resumed
 """
 
 import math
-import signal
 import time
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -18,34 +16,10 @@ from torch.nn import functional as F
 
 from synthmix import engine
 from synthmix.draws import TrainingSet, class_ranks
+from synthmix.interruption import Interruption
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
 from synthmix.streams import stream
-
-
-class Interruption:
-    """Whether the job was asked to stop (SIGTERM, SIGUSR1), and whether it is time to save.
-
-    The first signal asks for a saved state; the work then ends with exit status 128 + signal.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.saved, self.signal = seconds, time.monotonic(), 0
-        for number in (signal.SIGTERM, signal.SIGUSR1):
-            signal.signal(number, self._ask)
-
-    def _ask(self, number: int, _: FrameType | None) -> None:
-        self.signal = number
-
-    def due(self) -> bool:
-        """Whether a state should be saved now."""
-        return bool(self.signal) or time.monotonic() - self.saved > self.seconds
-
-    def done(self) -> None:
-        """Say that the state was saved; ends the process if it was asked to stop."""
-        self.saved = time.monotonic()
-        if self.signal:
-            raise SystemExit(128 + self.signal)
 
 
 @dataclass

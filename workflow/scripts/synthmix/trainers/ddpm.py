@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from synthmix import diffusion, files
+from synthmix.interruption import Interruption
 from synthmix.store import Entry
-from synthmix.training import Interruption
 
 # What diffusers reads first; the stock pipeline holds the parts, though its call knows no class labels.
 _PIPELINE = {
@@ -27,9 +27,10 @@ def fit(
     stop: Interruption,
     device: str,
     settings: dict[str, Any],
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Train a generator, or take it from the store: see `diffusion.fit`."""
-    return diffusion.fit(generator, images, labels, len(classes), seed, entry, stop, device)
+    return diffusion.fit(generator, images, labels, len(classes), seed, entry, stop, device, processes)
 
 
 def write(trained: Mapping[Any, dict[str, Any]], generator: dict[str, Any], meta: dict[str, Any], output: Any) -> None:

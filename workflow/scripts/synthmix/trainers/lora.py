@@ -13,9 +13,10 @@ from safetensors.numpy import load_file
 from torch import Tensor
 
 from synthmix import files, fine_tuning, layout, pipelines
+from synthmix.interruption import Interruption
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
-from synthmix.training import Interruption, tensors
+from synthmix.training import tensors
 
 ADAPTER = "default"  # the adapter's name in the parameters of a network that peft has extended
 
@@ -30,6 +31,7 @@ def fit(
     stop: Interruption,
     device: str,
     settings: dict[str, Any],
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Train the matrices that are added to the U-Net's weights, or take them from the store.
 
@@ -51,6 +53,7 @@ def fit(
         torch.manual_seed(stream_seed("initialisation", seed))
         pipeline.unet.add_adapter(configuration, ADAPTER)
     pipeline.to(device)
+    team = fine_tuning.alone(device, processes)
     captions = fine_tuning.captions(pipeline, recipe["caption"], names)
     with torch.no_grad():
         texts, _ = pipeline.encode_prompt([*captions, ""], device, 1, do_classifier_free_guidance=False)
@@ -66,7 +69,7 @@ def fit(
         state,
         entry,
         stop,
-        device,
+        team,
     )
 
 

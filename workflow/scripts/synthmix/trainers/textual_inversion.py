@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthmix import files, fine_tuning, pipelines, prompts
+from synthmix.interruption import Interruption
 from synthmix.store import Entry
-from synthmix.training import Interruption
 
 
 class Vocabulary(nn.Module):
@@ -40,6 +40,7 @@ def fit(
     stop: Interruption,
     device: str,
     settings: dict[str, Any],
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Train the words of the classes, or take them from the store.
 
@@ -60,6 +61,7 @@ def fit(
     vocabulary = Vocabulary(encoder.get_input_embeddings(), initial, first)
     encoder.set_input_embeddings(vocabulary)
     pipeline.to(device)
+    team = fine_tuning.alone(device, processes)
     tokens = [prompts.token(label) for label in range(len(names))]
     captions = fine_tuning.captions(pipeline, recipe["caption"], tokens)
 
@@ -69,7 +71,7 @@ def fit(
         return embedded
 
     return fine_tuning.optimise(
-        pipeline, vocabulary, condition, recipe, images, labels, len(names), seed, state, entry, stop, device
+        pipeline, vocabulary, condition, recipe, images, labels, len(names), seed, state, entry, stop, team
     )
 
 

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from synthmix import denoising, engine, layout, pipelines, prompts, small_pipeline
+from synthmix import denoising, engine, layout, parallel, pipelines, prompts, small_pipeline
+from synthmix.interruption import Interruption
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
-from synthmix.training import Interruption, tensors
+from synthmix.training import tensors
 
 
 def fit(
@@ -27,6 +28,7 @@ def fit(
     stop: Interruption,
     device: str,
     settings: dict[str, Any],
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Train text encoder and U-Net together, or take them from the store; see `denoising.optimise`.
 
@@ -39,32 +41,51 @@ def fit(
         stop: when to save, and whether to stop.
         device: "cpu" or "cuda".
         settings: of this call of Snakemake.
+        processes: how many share the training, each on a GPU of its own; the result depends on it by rounding alone.
     """
     state = entry.load()
     if state is not None and state.get("done"):
         return state
-    recipe = generator["train_from_scratch"]
+    processes = min(processes, generator["train_from_scratch"]["batch_size"])
+    return parallel.run(_fit, processes, device, entry, stop, generator, images, labels, classes, seed, state)
+
+
+def _fit(
+    team: parallel.Team,
+    entry: Entry,
+    stop: Interruption,
+    generator: dict[str, Any],
+    images: np.ndarray,
+    labels: np.ndarray,
+    classes: list[str],
+    seed: int,
+    state: dict[str, Any] | None,
+) -> dict[str, Any]:
+    recipe, device = generator["train_from_scratch"], team.device
     captions = _captions(generator, classes)
     words = small_pipeline.tokenizer(captions)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed("initialisation", seed))
         network = small_pipeline.Network(recipe, words, images.shape[3], images.shape[1]).to(device)
+    called = team.shared(network)
     asked = words([*captions, ""], padding="max_length", max_length=small_pipeline.LENGTH, truncation=True)
     tokens = torch.tensor(asked["input_ids"], device=device)
     schedule = small_pipeline.noise_schedule(recipe)
     data, targets = engine.to_device(images, device).float() / 127.5 - 1, torch.from_numpy(labels).to(device)
     random, batch_size = torch.Generator(), recipe["batch_size"]
+    part = team.part(batch_size)
 
     def loss_at(step: int) -> Tensor:
         random.manual_seed(stream_seed("diffusion", seed, step))
         chosen = torch.randint(len(targets), (batch_size,), generator=random).to(device)
         noisy, times, wanted = denoising.noisy_batch(data[chosen], schedule, random)
         hidden = (torch.rand(batch_size, generator=random) < recipe["caption_dropout"]).to(device)
+        texts = tokens[torch.where(hidden, len(classes), targets[chosen])]
         with engine.autocast(device, recipe["precision"]):
-            output = network(noisy, times, tokens[torch.where(hidden, len(classes), targets[chosen])])
-        return F.mse_loss(output.float(), wanted)
+            output = called(noisy[part], times[part], texts[part])
+        return F.mse_loss(output.float(), wanted[part])
 
-    return denoising.optimise(network, loss_at, recipe, state, len(targets), entry, stop, device)
+    return denoising.optimise(network, loss_at, recipe, state, len(targets), entry, stop, team)
 
 
 def write(trained: Mapping[Any, dict[str, Any]], generator: dict[str, Any], meta: dict[str, Any], output: Any) -> None:

@@ -76,8 +76,7 @@ def test_accuracy_says_which_difference_could_have_been_seen(artefacts: Artefact
     (note,) = [note for note in table.notes if note.startswith("Smallest difference that would be seen")]
     halves = (table.data["joint_high"] - table.data["joint_low"]).dropna() / 2
     points = 100 * halves * (1.959964 + 0.841621) / 1.959964
-    low, high = (formatting.number(value, 1) for value in (points.min(), points.max()))
-    assert f": {low} to {high} points" in note
+    assert f": {points.min():.1f} to {points.max():.1f} points" in note
     assert "of them of the rarest class" in note
 
 

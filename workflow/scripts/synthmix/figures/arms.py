@@ -30,6 +30,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     markers = style.numbered(recipes, style.MARKERS)
     width = style.width_mm(spec, style.COLUMN_MM if len(settings) == 1 else style.PAGE_MM)
     figure, grid = style.panels(width, 68, 1, len(settings), sharey="all")
+    ticks = [style.wrapped(style.label(spec, name), width / len(settings) / len(names)) for name in names]
     for axes, ((dataset, model), part) in zip(grid[0], settings, strict=True):
         here = list(dict.fromkeys(style.recipe_label(spec, model, recipe) for recipe in part["recipe"]))
         for arm, group in arms(part):
@@ -41,7 +42,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         axes.set_title(
             style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}"
         )
-        axes.set_xticks(range(len(names)), [style.label(spec, name) for name in names])
+        axes.set_xticks(range(len(names)), ticks)
         axes.set_xlim(-0.6, len(names) - 0.4)
         axes.set_xlabel("Training set")
     grid[0, 0].margins(y=0.08)

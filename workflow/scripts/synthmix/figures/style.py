@@ -74,6 +74,12 @@ def label(spec: Mapping[str, Any], name: str) -> str:
     return str(spec.get("labels", {}).get(name, name))
 
 
+def wrapped(text: str, width_mm: float) -> str:
+    """A tick's label on as many lines as it needs, of about `width_mm` each; words stay whole."""
+    letter_mm = 0.5 * (FONT_PT - 1) * 25.4 / 72  # the mean of a sans-serif font
+    return "\n".join(wrap(text, max(1, int(width_mm / letter_mm)), break_long_words=False))
+
+
 def recipe_label(spec: Mapping[str, Any], model: str, recipe: str) -> str:
     """A recipe's label; without its own, its name less the model's in front (cnn-steps of cnn: steps)."""
     return label(spec, recipe) if recipe in spec.get("labels", {}) else recipe.removeprefix(f"{model}-")

@@ -235,7 +235,7 @@ def _detectable(data: pd.DataFrame) -> list[str]:
     sentences = []
     for dataset, rows in known.groupby("dataset", sort=False):
         points = 100 * statistics.detectable(rows["joint_low"], rows["joint_high"])
-        span = " to ".join(dict.fromkeys(number(value, 1) for value in (points.min(), points.max())))
+        span = " to ".join(dict.fromkeys(f"{value:.1f}" for value in (points.min(), points.max())))
         images = f"{count(rows['test_images'].iloc[0])} test images"
         images += f", {count(rows['rarest_class_test_images'].iloc[0])} of them of the rarest class"
         sentences.append(f"{dataset} ({images}): {span} points")

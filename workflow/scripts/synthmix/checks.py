@@ -157,6 +157,8 @@ def _recipe(recipe: Definition) -> Iterator[Problem]:
         yield "steps", "missing key; add it, or epochs"
     if recipe["momentum"] and recipe["optimizer"] != "sgd":
         yield "momentum", f"is for sgd, not {recipe['optimizer']}; delete it"
+    if "val_patience_epochs" in recipe.get("stop", {}) and recipe["checkpoint"] != "best-val":
+        yield "stop.val_patience_epochs", "needs the checkpoint that val chooses; set checkpoint: best-val"
 
 
 def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]:

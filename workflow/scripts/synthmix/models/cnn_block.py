@@ -59,8 +59,8 @@ def _mean_field(layers: list[nn.Module], width: int) -> list[nn.Module]:
     scaled: list[nn.Module] = []
     for layer in layers:
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                nn.init.normal_(parameter) if parameter.dim() > 1 else nn.init.zeros_(parameter)
             gain = 1 if layer is layers[-1] else 2
             scaled.append(Times(math.sqrt(gain / layer.weight[0].numel())))
         scaled.append(layer)

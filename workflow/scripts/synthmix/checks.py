@@ -17,13 +17,13 @@ from synthmix.messages import shown, suggestion
 Definition = dict[str, Any]
 Problem = tuple[str, str]
 
-DEFINITIONS = ("datasets", "generators", "pools", "extractors", "filters", "training_sets", "models", "recipes")
 REFERENCES = {
     "dataset": "datasets",
     "generator": "generators",
     "pool": "pools",
     "extractor": "extractors",
     "filter": "filters",
+    "explainer": "explainers",
     "training_set": "training_sets",
     "baseline": "training_sets",
     "ladder": "training_sets",
@@ -31,6 +31,7 @@ REFERENCES = {
     "model": "models",
     "recipe": "recipes",
 }
+DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
 ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion")  # what shows one data set, model and recipe
 JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness")  # what shows the study's metric

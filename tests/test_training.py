@@ -17,7 +17,7 @@ from synthmix.engine import Classifier
 from synthmix.interruption import Interruption
 from synthmix.models import cnn_block, feature_cnn
 from synthmix.store import Entry
-from synthmix.training import Data, budget, fit, optimiser, rate_factor
+from synthmix.training import Data, DivergedError, budget, fit, optimiser, rate_factor
 
 NEVER = SimpleNamespace(due=lambda: False, done=lambda: None)
 STEPS = 7
@@ -240,6 +240,11 @@ def test_the_global_generator_plays_no_part(train):
     one = train("augmented", name="01")
     torch.manual_seed(2)
     assert_equal(train("augmented", name="02"), one)
+
+
+def test_a_training_that_diverges_says_so(train):
+    with pytest.raises(DivergedError, match="not finite by step 4: lower the recipe's learning_rate"):
+        train("sgd", learning_rate=1e30, evaluate_every=4)
 
 
 # ---- what ends a training ------------------------------------------------------------------------------------------

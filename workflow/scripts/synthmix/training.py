@@ -23,6 +23,10 @@ from synthmix.streams import seed as stream_seed
 from synthmix.streams import stream
 
 
+class DivergedError(RuntimeError):
+    """A training whose loss is no longer a finite number."""
+
+
 @dataclass
 class Data:
     """What a run sees, on the device."""
@@ -108,6 +112,9 @@ def fit(
         entry: the run's entry in the store.
         stop: when to save, and whether to stop.
         device: "cpu" or "cuda".
+
+    Raises:
+        DivergedError: the loss was not finite in the steps before a validation.
 
     Returns:
         The finished state: `model` (arrays by name), `history` (rows), `facts` (steps, seconds, parameters, what ended
@@ -216,6 +223,8 @@ def _row(
     model: nn.Module, step: int, per_epoch: int, total: Tensor, watched: Watched, seconds: float
 ) -> dict[str, Any]:
     loss, correct, seen = total.tolist()
+    if not math.isfinite(loss):
+        raise DivergedError(f"the training loss is not finite by step {step}: lower the recipe's learning_rate")
     row = {"step": step, "epoch": round(step / per_epoch, 3), "seconds": round(seconds, 3)}
     row |= {"images": int(seen), "train_loss": loss / seen, "train_accuracy": correct / seen}
     for name, (images, labels) in watched.items():

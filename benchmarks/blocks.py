@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from synthmix import training  # noqa: E402 (the library is not installed)
 from synthmix.draws import TrainingSet  # noqa: E402
+from synthmix.interruption import Interruption  # noqa: E402
 from synthmix.models import cnn_block, vit_block  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
 
@@ -93,7 +94,7 @@ def ours(block: Any, images: np.ndarray, labels: np.ndarray, steps: int, device:
     seen = training.Data(TrainingSet(images, labels, len(labels), None), images[:BATCH], labels[:BATCH], CLASSES)
     task = {"model": model, "recipe": {**RECIPE, **recipe, **more, "steps": steps, "evaluate_every": steps // 4}}
     with tempfile.TemporaryDirectory() as folder:
-        state = training.fit(build, task, 0, seen, Entry("run", Path(folder)), training.Interruption(1e9), device)
+        state = training.fit(build, task, 0, seen, Entry("run", Path(folder)), Interruption(1e9), device)
     first, last = state["history"][0], state["history"][-1]
     return (last["step"] - first["step"]) * BATCH / (last["seconds"] - first["seconds"])
 

@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 from synthmix import data, engine, training  # noqa: E402 (the library is not installed)
 from synthmix.data import Prepared  # noqa: E402
 from synthmix.draws import TrainingSet  # noqa: E402
+from synthmix.interruption import Interruption  # noqa: E402
 from synthmix.models import cnn_block  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
 
@@ -62,7 +63,7 @@ def errors(form: str, width: int, recipe: dict[str, Any], prepared: Prepared, se
     found = []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
-            stop, entry = training.Interruption(1e9), Entry("run", Path(folder))
+            stop, entry = Interruption(1e9), Entry("run", Path(folder))
             try:
                 state = training.fit(build, {"model": model, "recipe": recipe}, seed, seen, entry, stop, "cpu")
             except training.DivergedError:

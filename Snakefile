@@ -24,6 +24,7 @@ include: "workflow/rules/audit.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/explain.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -157,7 +157,8 @@ def test_defaults_and_lists_are_resolved(folder: Path) -> None:
     assert study["training_sets"]["shot3-syn5"]["draw_from"] == 80
     recipe = study["recipes"]["vit-steps"]
     assert (recipe["schedule"], recipe["checkpoint"], recipe["seeds_per_job"]) == ("constant", "last", 6)
-    assert "epochs" not in recipe
+    assert not {"epochs", "stop"} & recipe.keys()
+    assert study["models"]["cnn"] == {"architecture": "cnn_block", "width": 10}
     assert study["runs"][4]["recipe"] == ["cnn-steps"]
     assert all(run["seeds"] == [0, 1, 2, 3, 4, 5] for run in study["runs"])
     scores = [(entry["dataset"], entry["pool"], entry["extractor"], entry["n"]) for entry in study["scores"]]

@@ -1,4 +1,4 @@
-"""Networks: sizes against closed forms, attention against PyTorch's own, inputs that do not fit."""
+"""Networks: sizes against closed forms, blocks against what the study says of them, inputs that do not fit."""
 
 import pytest
 import torch
@@ -87,11 +87,32 @@ def test_resnet_of_another_width_is_initialised_as_torchvision_does_it():
 
 
 @pytest.mark.parametrize("width", [1, 2, 10, 24])
-@pytest.mark.parametrize(("channels", "size", "classes"), [(1, 8, 10), (1, 16, 10), (3, 32, 10), (3, 20, 7)])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("size", "classes"), [(8, 10), (16, 10), (20, 7), (28, 10), (32, 10)])
 def test_cnn_block_has_the_parameters_of_its_closed_form(width, channels, size, classes):
-    network = cnn_block.build({"width": width}, channels, size, classes)
-    assert parameters(network) == cnn_parameters(width, channels, size, classes)
-    assert network(torch.zeros(2, channels, size, size)).shape == (2, classes)
+    for form in ({}, {"parametrisation": "mean_field"}):
+        network = cnn_block.build({"width": width, **form}, channels, size, classes)
+        assert parameters(network) == cnn_parameters(width, channels, size, classes)
+        assert network(torch.zeros(2, channels, size, size)).shape == (2, classes)
+
+
+def test_cnn_block_computes_what_the_study_describes():
+    """Kernel 5, stride 1, padding 2, ReLU, then average pooling, three times; a head with one hidden layer of 4 C."""
+    torch.manual_seed(0)
+    network = cnn_block.build({"width": 3}, 3, 32, 10)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)  # biases, too
+    weights = dict(network.named_parameters())
+    kernels = [weight for weight in weights.values() if weight.dim() == 4]
+    assert [tuple(kernel.shape) for kernel in kernels] == [(3, 3, 5, 5), (6, 3, 5, 5), (12, 6, 5, 5)]
+    values = list(weights.values())
+    images = torch.randn(2, 3, 32, 32)
+    x = images
+    for kernel, bias in zip(values[0:6:2], values[1:6:2], strict=True):
+        x = F.avg_pool2d(F.conv2d(x, kernel, bias, stride=1, padding=2).clamp_min(0), 2)
+    hidden = F.linear(x.reshape(2, -1), values[6], values[7]).clamp_min(0)
+    assert hidden.shape == (2, 12)
+    torch.testing.assert_close(network(images), F.linear(hidden, values[8], values[9]))
 
 
 def test_cnn_block_of_width_2_has_the_published_number_of_parameters():
@@ -106,14 +127,57 @@ def test_cnn_block_grows_with_the_square_of_its_width():
 
 
 @pytest.mark.parametrize(
-    ("width", "heads", "layers", "patch"), [(8, 1, 1, 4), (48, 4, 1, 4), (32, 4, 3, 2), (12, 3, 2, 8)]
+    ("width", "heads", "layers", "patch"), [(8, 1, 1, 4), (48, 4, 1, 4), (32, 4, 3, 2), (12, 3, 2, 4)]
 )
-@pytest.mark.parametrize(("channels", "size", "classes"), [(1, 8, 10), (3, 32, 10), (1, 16, 3)])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("size", "classes"), [(8, 10), (16, 3), (28, 10), (32, 10)])
 def test_vit_block_has_the_parameters_of_its_closed_form(width, heads, layers, patch, channels, size, classes):
     model = {"width": width, "heads": heads, "layers": layers, "patch": patch}
     network = vit_block.build(model, channels, size, classes)
     assert parameters(network) == vit_parameters(width, layers, patch, channels, size, classes)
     assert network(torch.zeros(2, channels, size, size)).shape == (2, classes)
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "width", "heads", "layers", "count"),
+    [
+        (3, 32, 128, 1, 1, 148_746),  # the ViT of the learning curves, on CIFAR-10
+        (1, 28, 128, 1, 1, 142_730),  # and on MNIST
+        (3, 32, 128, 8, 3, 413_706),
+        (1, 28, 120, 1, 2, 242_650),
+    ],
+)
+def test_the_vits_of_the_study_have_these_sizes(channels, size, width, heads, layers, count):
+    """Counted by hand; the number of heads plays no part."""
+    model = {"width": width, "heads": heads, "layers": layers, "patch": 4}
+    assert parameters(vit_block.build(model, channels, size, 10)) == count
+
+
+def test_vit_block_computes_what_the_study_describes():
+    """Patches, class token and positions; pre-norm blocks with PyTorch's attention and GELU; LayerNorm and head."""
+    torch.manual_seed(0)
+    network = vit_block.build({"width": 8, "heads": 2, "layers": 2, "patch": 4}, 3, 8, 5).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    images = torch.randn(2, 3, 8, 8)
+    # patches in reading order, the values of a patch in the order of the kernel's
+    patches = images.unfold(2, 4, 4).unfold(3, 4, 4).permute(0, 2, 3, 1, 4, 5).reshape(2, 4, 48)
+    embedded = patches @ network.embedding.weight.flatten(1).T + network.embedding.bias
+    x = torch.cat([network.class_token.expand(2, 1, 8), embedded], 1) + network.position
+    for block in network.blocks:
+        a = block.attention
+        normed = F.layer_norm(x, (8,), block.norm1.weight, block.norm1.bias).transpose(0, 1)
+        mixed, _ = F.multi_head_attention_forward(
+            normed, normed, normed, 8, 2, a.qkv.weight, a.qkv.bias, None, None, False, 0.0,
+            a.projection.weight, a.projection.bias, training=False,
+        )  # fmt: skip
+        x = x + mixed.transpose(0, 1)
+        first, _, second = block.mlp
+        assert first.out_features == 16
+        hidden = F.gelu(F.linear(F.layer_norm(x, (8,), block.norm2.weight, block.norm2.bias), first.weight, first.bias))
+        x = x + F.linear(hidden, second.weight, second.bias)
+    expected = network.head(F.layer_norm(x[:, 0], (8,), network.norm.weight, network.norm.bias))
+    torch.testing.assert_close(network(images), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +252,7 @@ def test_vit_block_reads_where_its_patches_are():
     ("build", "model"),
     [
         (cnn_block.build, {"width": 6}),
+        (cnn_block.build, {"width": 6, "parametrisation": "mean_field"}),
         (vit_block.build, {"width": 16, "heads": 2, "layers": 1, "patch": 4}),
         (feature_cnn.build, {"width": 8}),
         (resnet.build, {"depth": 18, "width": 4, "stem": "cifar"}),
@@ -219,6 +284,48 @@ def test_cnn_block_keeps_the_scale_of_its_activations(size):
         if isinstance(layer, torch.nn.Conv2d):
             ratio = x.square().mean() / before.square().mean()
             assert 0.2 < ratio < 4
+
+
+def test_mean_field_starts_with_the_activations_of_the_standard_form_and_smaller_logits():
+    """Weights of unit variance, He's scale in front of every layer; logits are 1 / (2 C) times a sum over 4 C units."""
+    images = torch.randn(64, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    network = cnn_block.build({"width": 16, "parametrisation": "mean_field"}, 1, 16, 10)
+    standard = cnn_block.build({"width": 16}, 1, 16, 10)
+    layers, others = (
+        [layer for layer in each if isinstance(layer, torch.nn.Conv2d | torch.nn.Linear)]
+        for each in (network, standard)
+    )
+    with torch.no_grad():
+        for layer, other in zip(layers, others, strict=True):
+            assert layer.weight.std().item() == pytest.approx(1, abs=0.05)
+            assert not layer.bias.any()
+            other.weight.copy_(layer.weight * (2 / layer.weight[0].numel()) ** 0.5)
+        hidden = standard[:-1](images)
+        torch.testing.assert_close(network(images), hidden @ layers[-1].weight.T / (2 * 16))
+
+
+def change_of_logits(width, form):
+    """Root mean square change of the logits by one step of SGD with rate 0.1 x width, median of five draws."""
+    changes = []
+    for seed in range(5):
+        torch.manual_seed(seed)
+        network = cnn_block.build({"width": width, **form}, 1, 8, 10)
+        images, labels = torch.randn(64, 1, 8, 8), torch.arange(64) % 10
+        before = network(images)
+        F.cross_entropy(before, labels).backward()
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter -= 0.1 * width * parameter.grad
+            changes.append((network(images) - before).square().mean().sqrt().item())
+    return sorted(changes)[2]
+
+
+def test_a_rate_proportional_to_the_width_suits_mean_field_alone():
+    """From width 8 to 64, a step moves the logits about equally far in mean field, and ever farther otherwise."""
+    mean_field = {"parametrisation": "mean_field"}
+    assert 0.5 < change_of_logits(64, mean_field) / change_of_logits(8, mean_field) < 2
+    assert change_of_logits(64, {}) / change_of_logits(8, {}) > 8
 
 
 @pytest.mark.parametrize("size", [8, 28, 32, 64])

@@ -9,13 +9,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from synthmix import diffusion, training
 from synthmix.draws import TrainingSet
+from synthmix.engine import Classifier
 from synthmix.interruption import Interruption
 from synthmix.models import cnn_block, feature_cnn
 from synthmix.store import Entry
-from synthmix.training import Data, budget, fit, optimiser, rate_factor
+from synthmix.training import Data, DivergedError, budget, fit, optimiser, rate_factor
 
 NEVER = SimpleNamespace(due=lambda: False, done=lambda: None)
 STEPS = 7
@@ -26,6 +28,9 @@ RECIPES = {
     "augmented": {**RECIPE, "optimizer": "adam", "checkpoint": "last", "augment": "strong", "warmup_steps": 3},
     "crop": {**RECIPE, "optimizer": "sgd", "checkpoint": "last", "augment": "crop"},
     "bfloat16": {**RECIPE, "optimizer": "adamw", "checkpoint": "last", "precision": "bfloat16", "evaluate_every": 3},
+    # 21 images are three steps an epoch: no prediction changes, so the sixth step is the last
+    "constant": {**RECIPE, "optimizer": "sgd", "learning_rate": 1e-9, "checkpoint": "last"}
+    | {"stop": {"train_error_constant_epochs": 2}},
 }
 # batch norm has state of its own
 NETWORKS = {"cnn_block": (cnn_block.build, {"width": 2}), "feature_cnn": (feature_cnn.build, {"width": 4})}
@@ -101,7 +106,7 @@ def assert_equal(one, other):
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_resumed_after_any_step_equals_uninterrupted(train, recipe, network):
     whole = train(recipe, network)
-    for step in range(1, STEPS):
+    for step in range(1, whole["facts"]["steps"]):
         assert_equal(train(recipe, network, stops=[step], name=f"{step:02d}"), whole)
 
 
@@ -235,6 +240,76 @@ def test_the_global_generator_plays_no_part(train):
     one = train("augmented", name="01")
     torch.manual_seed(2)
     assert_equal(train("augmented", name="02"), one)
+
+
+def test_a_training_that_diverges_says_so(train):
+    with pytest.raises(DivergedError, match="not finite by step 4: lower the recipe's learning_rate"):
+        train("sgd", learning_rate=1e30, evaluate_every=4)
+
+
+# ---- what ends a training ------------------------------------------------------------------------------------------
+
+
+def test_a_constant_training_error_ends_a_training(train):
+    state = train("constant", steps=60, network="feature_cnn", evaluate_every=50)
+    assert state["facts"]["stopped_by"] == "train_error_constant_epochs"
+    done = state["facts"]["steps"]
+    assert done % 3 == 0
+    assert [row["step"] for row in state["history"]] == [done]
+    # what the rule saw: the counts of the last two epochs agree, and those of no two earlier ones in a row
+    rows = train("constant", steps=done, network="feature_cnn", evaluate_every=3, stop=None, name="01")["history"]
+    wrong = [round(row["images"] * (1 - row["train_accuracy"])) for row in rows]
+    assert len(wrong) == done // 3
+    assert [one == other for one, other in zip(wrong, wrong[1:], strict=False)] == [False] * (len(wrong) - 2) + [True]
+
+
+def test_a_rule_that_is_not_reached_changes_nothing(train):
+    whole = train("sgd")
+    assert whole["facts"]["stopped_by"] == "steps"
+    assert_equal(train("sgd", stop={"train_error_constant_epochs": 3, "max_seconds": 1e9}, name="01"), whole)
+
+
+def test_a_rule_that_is_reached_with_the_last_step_ends_nothing(train):
+    facts = train("constant", steps=None, epochs=2)["facts"]
+    assert (facts["steps"], facts["epochs"], facts["images"], facts["stopped_by"]) == (6, 2, 42, "epochs")
+
+
+def test_the_clock_ends_a_training_and_counts_over_resumptions(train, monkeypatch):
+    """One second a step, and a pause of an hour before the training resumes."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(training.time, "monotonic", lambda: clock.now)
+    step = training.rate_factor
+    monkeypatch.setattr(training, "rate_factor", lambda *at: (setattr(clock, "now", clock.now + 1), step(*at))[1])
+    whole = train("sgd", stop={"max_seconds": 5})
+    assert whole["facts"]["stopped_by"] == "max_seconds"
+    assert whole["facts"]["steps"] == 5
+    assert_equal(train("sgd", stop={"max_seconds": 5}, stops=[2], name="01"), whole)
+
+
+def test_patience_ends_a_training_so_many_epochs_after_its_best_checkpoint(train):
+    """With evaluations every step, epochs of three steps and a patience of two of them."""
+    rules = {"schedule": "constant", "evaluate_every": 1, "steps": 200, "stop": {"val_patience_epochs": 2}}
+    state = train("best-val", **rules)
+    facts = state["facts"]
+    assert facts["stopped_by"] == "val_patience_epochs"
+    accuracies = [row["selection_accuracy"] for row in state["history"]]
+    assert facts["steps"] == len(accuracies) < 200
+    assert facts["kept_step"] == 1 + accuracies.index(max(accuracies)) == len(accuracies) - 6
+    assert_equal(train("best-val", **rules, stops=[facts["kept_step"] + 2], name="01"), state)
+
+
+@pytest.mark.parametrize("recipe", ["sgd", "best-val", "augmented"])
+def test_the_training_error_is_that_of_the_kept_weights_on_all_training_images(train, data, recipe):
+    build, model = NETWORKS["feature_cnn"]
+    state = train(recipe, "feature_cnn")
+    network = Classifier(build(model, 1, 8, 3), 1).eval()
+    network.load_state_dict(training.tensors(state["model"]))
+    images = torch.from_numpy(data.train.images).permute(0, 3, 1, 2)
+    labels = torch.from_numpy(data.train.labels)
+    with torch.no_grad():
+        found = network(images)
+    assert state["facts"]["train_error"] == pytest.approx((found.argmax(1) != labels).double().mean().item())
+    assert state["facts"]["train_loss"] == pytest.approx(F.cross_entropy(found, labels).item(), rel=1e-4)
 
 
 # ---- recipes ---------------------------------------------------------------------------------------------------------

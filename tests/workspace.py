@@ -182,6 +182,8 @@ def _kind(path: Path) -> str:
     state = Workspace.state(path)
     if "probabilities" in state:
         return "tested"
+    if "explained" in state:
+        return "explained"
     if not state.get("done"):
         return "interrupted"
     return "classifier" if "train_loss" in state["history"][0] else "generator"

@@ -47,6 +47,7 @@ wildcard_constraints:
     shard="[0-9]{4}",
     filter="[^/]+",
     extractor="[^/]+?",
+    explainer="[^/]+",
     n="[0-9]+",
     bundle="[^/]+",
     training_set="[^/]+?",

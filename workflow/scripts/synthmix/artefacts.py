@@ -29,6 +29,7 @@ class Artefacts:
     neighbours: list[Path] = field(default_factory=list)
     detections: list[Path] = field(default_factory=list)
     cross_tests: list[Path] = field(default_factory=list)
+    explanations: list[Path] = field(default_factory=list)
     benchmarks: list[Path] = field(default_factory=list)
     data: dict[str, dict[str, Path]] = field(default_factory=dict)
     pools: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
@@ -72,6 +73,13 @@ class Artefacts:
     def read_cross_tests(self) -> pd.DataFrame:
         """One row per run of the study and pool it was tested on, with dataset, bundle, model and recipe."""
         return self._of_runs(_with_jobs(self.cross_tests, lambda path: pd.DataFrame(read_json(path)["runs"])))
+
+    def read_explanations(self) -> pd.DataFrame:
+        """What explainers found in the study's runs, with dataset, bundle, model, recipe and explainer."""
+        frames = _with_jobs(
+            self.explanations, lambda path: _read_csv(path, "").assign(explainer=path.stem.partition(".")[2])
+        )
+        return self._of_runs(frames)
 
     def _of_runs(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Leaves out the runs that a job made for other studies; needs the columns training_set and seed."""

@@ -17,13 +17,13 @@ from synthmix.messages import shown, suggestion
 Definition = dict[str, Any]
 Problem = tuple[str, str]
 
-DEFINITIONS = ("datasets", "generators", "pools", "extractors", "filters", "training_sets", "models", "recipes")
 REFERENCES = {
     "dataset": "datasets",
     "generator": "generators",
     "pool": "pools",
     "extractor": "extractors",
     "filter": "filters",
+    "explainer": "explainers",
     "training_set": "training_sets",
     "baseline": "training_sets",
     "ladder": "training_sets",
@@ -31,6 +31,7 @@ REFERENCES = {
     "model": "models",
     "recipe": "recipes",
 }
+DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
 ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion")  # what shows one data set, model and recipe
 JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness")  # what shows the study's metric
@@ -157,6 +158,8 @@ def _recipe(recipe: Definition) -> Iterator[Problem]:
         yield "steps", "missing key; add it, or epochs"
     if recipe["momentum"] and recipe["optimizer"] != "sgd":
         yield "momentum", f"is for sgd, not {recipe['optimizer']}; delete it"
+    if "val_patience_epochs" in recipe.get("stop", {}) and recipe["checkpoint"] != "best-val":
+        yield "stop.val_patience_epochs", "needs the checkpoint that val chooses; set checkpoint: best-val"
 
 
 def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]:

@@ -46,6 +46,7 @@ RULES = (
     "train",
     "evaluate",
     "cross_test",
+    "explain",
     "experiments",
     "comparisons",
     "table",
@@ -188,7 +189,7 @@ class _Reader:
             raise ConfigurationError(self.file(name), "", f"no such file, but {wanted_by} names the study{hint}")
         if name not in self.contents:
             content = validated(read_yaml(self.file(name)), "study", self.file(name))
-            for entry in (*content["runs"], *content["cross_tests"]):
+            for entry in (*content["runs"], *content["cross_tests"], *content["explanations"]):
                 seeds = entry["seeds"]
                 entry["seeds"] = [int(seed) for seed in seeds] if isinstance(seeds, list) else list(range(seeds))
             self.contents[name] = content

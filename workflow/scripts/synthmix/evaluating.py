@@ -121,13 +121,14 @@ def test_once(network: nn.Module, test: Split, key: str, code: str, dataset: str
         state = entry.load()
         if state is None:
             state = {"done": True, "probabilities": probabilities(network, test.images, device)}
-            _note(f"{key}-{code}", dataset, len(test.labels))
+            note(f"{key}-{code}", dataset, len(test.labels))
             entry.save(state)
     result: np.ndarray = state["probabilities"]
     return result
 
 
-def _note(key: str, dataset: str, images: int) -> None:
+def note(key: str, dataset: str, images: int) -> None:
+    """Write into the ledger that a network, known by `key`, met so many test images of a data set."""
     line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')},{dataset},{key},{images}\n"
     LEDGER.parent.mkdir(parents=True, exist_ok=True)
     # One write in append mode: lines of jobs that run side by side do not mix.

@@ -20,6 +20,7 @@ AUDIT = f"{RESULTS}/audits/{{dataset}}/{{pool}}/{{extractor}}-n{{n}}"
 DETECTION = f"{RESULTS}/detections/{{dataset}}/{{pool}}-n{{n}}.json"
 JOB = f"{RESULTS}/runs/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}"
 CROSS_TEST = JOB.replace("/runs/", "/cross_tests/") + "/{training_set}-on-{pool}.json"
+EXPLANATION = JOB.replace("/runs/", "/explanations/") + "/{training_set}.{explainer}.csv"
 STUDY = f"{RESULTS}/studies/{{study}}"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 # A text-to-image pipeline in the layout of diffusers.

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from synthmix import code, files, kinds, layout
+from synthmix.checks import DEFINITIONS
 from synthmix.configuration import read_studies, read_yaml, validate_config
 from synthmix.result_checks import USUAL_METRICS
 from synthmix.spec import digest
 
 Definition = dict[str, Any]
 ENVIRONMENT = "SYNTHMIX_PLAN"  # names the file of the frozen plan, for the jobs of one call of Snakemake
-KINDS = ("datasets", "generators", "pools", "extractors", "filters", "training_sets", "models", "recipes")
 
 
 class Job(NamedTuple):
@@ -65,10 +65,10 @@ class Plan:
 
     def __init__(self, config: Definition, studies: dict[str, Definition], codes: dict[str, str] | None = None) -> None:
         self.config, self.studies = config, studies
-        self.definitions: dict[str, dict[str, Definition]] = {kind: {} for kind in KINDS}
+        self.definitions: dict[str, dict[str, Definition]] = {section: {} for section in DEFINITIONS}
         for study in studies.values():
-            for kind in KINDS:
-                self.definitions[kind].update(study.get(kind) or {})
+            for section in DEFINITIONS:
+                self.definitions[section].update(study.get(section) or {})
         self.runs: dict[str, list[Run]] = {name: list(self._expand(study)) for name, study in studies.items()}
         self.jobs: dict[Job, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         for run in itertools.chain(*self.runs.values()):
@@ -236,6 +236,8 @@ class Plan:
         for model in of["models"].values():
             file = f"synthmix/models/{model['architecture']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}
+            kinds_of = {explainer["kind"] for explainer in of["explainers"].values()}
+            entries |= {("explain.py", file, f"synthmix/explainers/{kind}.py") for kind in kinds_of}
         for study in self.studies.values():
             entries |= {("table.py", f"synthmix/tables/{each['kind']}.py") for each in study["tables"].values()}
             entries |= {("figure.py", f"synthmix/figures/{each['kind']}.py") for each in study["figures"].values()}

@@ -25,6 +25,7 @@ NEEDS = {
     "samples": ("train", "meta", "shards"),
     "neighbours": ("audits", "neighbours", "train", "meta", "shards"),
     "confusion": ("experiments", "predictions", "meta"),
+    "masking": ("experiments", "explanations"),
 }
 
 
@@ -103,6 +104,7 @@ class Products:
             "neighbours": [path.replace(".json", ".parquet") for path in audits],
             "detections": self.detection_files(study),
             "cross_tests": self.cross_test_files(study),
+            "explanations": self.explanation_files(study, view),
             "benchmarks": self._benchmarks(study, jobs),
             "meta": [f"{folder}/meta.json" for folder in datasets],
             "train": [f"{folder}/train.safetensors" for folder in datasets],
@@ -129,6 +131,7 @@ class Products:
             "detect": [path.removesuffix(".json") for path in self.detection_files(study)],
             "train": [layout.job_folder(job) for job in jobs],
             "evaluate": [layout.job_folder(job) for job in jobs],
+            "explain": [path.removesuffix(".csv") for path in self.explanation_files(study)],
         }
         return list(dict.fromkeys(layout.benchmark(stage, path) for stage, paths in stages.items() for path in paths))
 
@@ -187,6 +190,19 @@ class Products:
         ]
         return list(dict.fromkeys(paths))
 
+    def explanation_files(self, study: str, view: Definition | None = None) -> list[str]:
+        """The explanations that a study asks for; with a view, of the runs and the explainer that it names."""
+        view = view or {}
+        paths = [
+            layout.EXPLANATION.format(**run.job._asdict(), training_set=run.training_set, explainer=explainer)
+            for entry in self.plan.studies[study].get("explanations") or []
+            for run in self.plan.selected(study, entry)
+            if run.seed in entry["seeds"] and run.named(view)
+            for explainer in listed(entry["explainer"])
+            if explainer == view.get("explainer", explainer)
+        ]
+        return list(dict.fromkeys(paths))
+
     def targets(self, study: str, report: bool = True) -> list[str]:
         """Everything that a study builds."""
         definition, folder = self.plan.studies[study], layout.STUDY.format(study=study)
@@ -195,4 +211,5 @@ class Products:
         figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
         paths = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv", *tables, *figures]
         measured = [*self.score_files(study), *self.audit_files(study), *self.detection_files(study)]
+        measured += self.explanation_files(study)
         return [*paths, *measured, *([f"{folder}/report.html"] if report else [])]

@@ -10,14 +10,16 @@ from synthmix.schema import read_schema
 
 POOL = ("dataset", "pool", "extractor")
 USUAL_METRICS = ("isc", "fid", "kid", "precision", "recall")  # of a score that names none
+EXPLAINED = {"masking": ("vit_block",)}  # kinds of explainers that look into some architectures only
 OF_POOLS = ("scores", "audits", "detections")  # what is measured of the first n images per class of a pool
 
 
 def measurements(study: Study) -> Iterator[Problem]:
-    """Scores, audits, detections, cross tests and comparisons can be computed from the study's runs and pools."""
+    """Scores, audits, detections, cross tests, explanations and comparisons can be computed from runs and pools."""
     for section in OF_POOLS:
         yield from _of_pools(study, section)
     yield from _cross_tests(study)
+    yield from _explanations(study)
     yield from _comparisons(study)
     for index, entry in enumerate(study.content["published"]):
         for key, text in _published(entry):
@@ -77,16 +79,31 @@ def _seeds_of_pools(study: Study, where: str, entry: Mapping[str, Any]) -> Itera
 
 def _cross_tests(study: Study) -> Iterator[Problem]:
     for index, entry in enumerate(study.content["cross_tests"]):
-        where = f"cross_tests[{index}]"
-        for arm in itertools.product(*(entry[key] for key in ARM)):
-            absent = set(entry["seeds"]) - study.arms.get(arm, set())
-            if absent:
-                which = f"seed {min(absent)}" if arm in study.arms else "any seed"
-                yield f"{where}.seeds", f"no run {'/'.join(arm)} with {which}; add it to runs, or leave it out here"
-            for pool in entry["pool"]:
-                # the bundle is at most as long as the longest name
-                yield from path_length(where, [arm[0], "b" * 40, *arm[1:], pool], entry["seeds"])
-        yield from _seeds_of_pools(study, where, entry)
+        yield from _of_runs(study, f"cross_tests[{index}]", entry, "pool")
+        yield from _seeds_of_pools(study, f"cross_tests[{index}]", entry)
+
+
+def _explanations(study: Study) -> Iterator[Problem]:
+    for index, entry in enumerate(study.content["explanations"]):
+        where = f"explanations[{index}]"
+        yield from _of_runs(study, where, entry, "explainer")
+        for explainer, model in itertools.product(entry["explainer"], entry["model"]):
+            kind, architecture = study.of["explainers"][explainer]["kind"], study.of["models"][model]["architecture"]
+            if architecture not in EXPLAINED.get(kind, (architecture,)):
+                fit = " or ".join(EXPLAINED[kind])
+                yield f"{where}.model", f"{model} is a {architecture}, and {kind} is for {fit}; leave it out"
+
+
+def _of_runs(study: Study, where: str, entry: Mapping[str, Any], other: str) -> Iterator[Problem]:
+    """An entry about trained runs and what each meets (`other`) is about runs that the study has."""
+    for arm in itertools.product(*(entry[key] for key in ARM)):
+        absent = set(entry["seeds"]) - study.arms.get(arm, set())
+        if absent:
+            which = f"seed {min(absent)}" if arm in study.arms else "any seed"
+            yield f"{where}.seeds", f"no run {'/'.join(arm)} with {which}; add it to runs, or leave it out here"
+        for name in entry[other]:
+            # the bundle is at most as long as the longest name
+            yield from path_length(where, [arm[0], "b" * 40, *arm[1:], name], entry["seeds"])
 
 
 def _comparisons(study: Study) -> Iterator[Problem]:
@@ -185,6 +202,9 @@ def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Pro
     if figure["kind"] == "neighbours":
         yield from _shown(where, figure, POOL, _rows(study.content["audits"], POOL), "audits")
         return
+    if figure["kind"] == "masking":
+        yield from _masking(study, where, figure)
+        return
     if figure["kind"] in ONE_DATASET:
         figure = {**figure, "dataset": study.dataset_of(figure)}
         if not figure["dataset"]:
@@ -193,6 +213,14 @@ def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Pro
     yield from _arms_shown(study, where, figure)
     if figure["kind"] == "usefulness":
         yield from _usefulness(study, where, figure)
+
+
+def _masking(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Problem]:
+    keys = (*ARM, "explainer")
+    yield from _shown(where, figure, keys, _rows(study.content["explanations"], keys), "explanations")
+    kind = study.of["explainers"][figure["explainer"]]["kind"]
+    if kind != "masking":
+        yield f"{where}.explainer", f"{figure['explainer']} is of kind {kind}; name one of kind masking"
 
 
 def _no_dataset(where: str) -> Problem:

@@ -189,6 +189,12 @@ class Specs:
         architecture = self._architecture(job.model)
         return self._spec("cross_test.py", architecture, names=job._asdict(), pool=pool, per_class=per_class, **parts)
 
+    def explain(self, job: Job, training_set: str, explainer: str) -> str:
+        """Spec of explain: the runs of one training set in a job, under one explainer."""
+        definition = self.of["explainers"][explainer]
+        entries = ("explain.py", self._architecture(job.model), f"synthmix/explainers/{definition['kind']}.py")
+        return self._spec(*entries, explainer=definition, **self._job(job, [training_set]))
+
     def _extractor(self, dataset: str, name: str) -> str:
         """Spec of train_extractor."""
         definition = _without(self.of["extractors"][name], "precision")

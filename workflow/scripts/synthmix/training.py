@@ -17,9 +17,14 @@ from torch.nn import functional as F
 from synthmix import engine
 from synthmix.draws import TrainingSet, class_ranks
 from synthmix.interruption import Interruption
+from synthmix.stopping import Stopping
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
 from synthmix.streams import stream
+
+
+class DivergedError(RuntimeError):
+    """A training whose loss is no longer a finite number."""
 
 
 @dataclass
@@ -108,8 +113,12 @@ def fit(
         stop: when to save, and whether to stop.
         device: "cpu" or "cuda".
 
+    Raises:
+        DivergedError: the loss was not finite in the steps before a validation.
+
     Returns:
-        The finished state: `model` (arrays by name), `history` (rows), `facts` (steps, seconds, parameters, ...).
+        The finished state: `model` (arrays by name), `history` (rows), `facts` (steps, seconds, parameters, what ended
+        it, error and loss of the kept weights on the training images, ...).
     """
     state = entry.load()
     if state is not None and state.get("done"):
@@ -123,13 +132,15 @@ def fit(
     optimizer = optimiser(model, recipe, model_spec.get("width", 1))
     base_rate = optimizer.param_groups[0]["lr"]
     steps = budget(recipe, len(labels))
+    order = _Order(len(labels), recipe["batch_size"], seed)
+    rules, stopped = Stopping(recipe.get("stop"), order.per_epoch, device), None
     state = state or {"step": 0, "history": [], "seconds": 0.0, "best": None, "sum": [0.0, 0.0, 0]}
     if "model" in state:
         model.load_state_dict(tensors(state["model"]))
         restore(optimizer, state["optimizer"])
+        rules.restore(state["stopping"])
     watched = _watched(data, recipe, seed, device)
     every = recipe.get("evaluate_every") or max(1, math.ceil(steps / 10))
-    order = _Order(len(labels), recipe["batch_size"], seed)
     augmentation = recipe.get("augment") or "none"
     random = torch.Generator()
     forward = engine.compiled(model) if recipe.get("compile") else model
@@ -149,32 +160,43 @@ def fit(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
-        correct, seen = (output.detach().argmax(1) == targets).sum(), len(targets)
+        correct, seen, done = (output.detach().argmax(1) == targets).sum(), len(targets), step + 1
         total += torch.stack([loss.detach().double() * seen, correct.double(), correct.new_tensor(seen)])
-        if (step + 1) % every == 0 or step + 1 == steps:
-            state["history"].append(_row(model, step + 1, order.per_epoch, total, watched, time.monotonic() - started))
+        stopped = rules.after_step(done, seen - correct, time.monotonic() - started)
+        if done % every == 0 or done == steps or stopped:
+            state["history"].append(_row(model, done, order.per_epoch, total, watched, time.monotonic() - started))
             total.zero_()
             _keep_best(state, model, recipe)
-        if step + 1 < steps and stop.due():
-            state |= {"step": step + 1, "seconds": time.monotonic() - started, "sum": total.tolist()}
+            stopped = stopped or rules.after_validation(done, state["best"])
+        if stopped or done == steps:
+            break
+        if stop.due():
+            state |= {"step": done, "seconds": time.monotonic() - started, "sum": total.tolist()}
+            state["stopping"] = rules.state()
             entry.save({**state, "model": arrays(model.state_dict()), "optimizer": arrays(optimizer.state_dict())})
             stop.done()
     seconds = time.monotonic() - started
+    if state["best"]:
+        model.load_state_dict(tensors(state["best"]["model"]))
+    output = engine.logits(model, images)
     facts = {
-        "steps": steps,
-        "epochs": round(steps / order.per_epoch, 3),
-        "images": min(steps * recipe["batch_size"], round(steps / order.per_epoch * len(labels))),
+        "steps": done,
+        "epochs": round(done / order.per_epoch, 3),
+        "images": min(done * recipe["batch_size"], round(done / order.per_epoch * len(labels))),
         "train_seconds": round(seconds, 3),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "stopped_by": "steps" if recipe.get("steps") else "epochs",
+        "stopped_by": stopped if stopped and done < steps else "steps" if recipe.get("steps") else "epochs",
+        "kept_step": state["best"]["step"] if state["best"] else done,
+        # of the kept weights, on all training images as they are and the labels trained on, wrong ones included
+        "train_loss": F.cross_entropy(output, labels).item(),
+        "train_error": (output.argmax(1) != labels).double().mean().item(),
         "real_images": data.train.real,
         "repeated_images": data.train.repeated,
         "synthetic_images": len(labels) - data.train.real - data.train.repeated,
         "selection_images": len(watched["selection"][1]) if "selection" in watched else None,
     }
     facts["images_per_second"] = round(facts["images"] / max(seconds, 1e-9), 1)
-    best = state["best"]["model"] if state["best"] else arrays(model.state_dict())
-    result = {"done": True, "model": best, "history": state["history"], "facts": facts}
+    result = {"done": True, "model": arrays(model.state_dict()), "history": state["history"], "facts": facts}
     entry.save(result)
     return result
 
@@ -201,6 +223,8 @@ def _row(
     model: nn.Module, step: int, per_epoch: int, total: Tensor, watched: Watched, seconds: float
 ) -> dict[str, Any]:
     loss, correct, seen = total.tolist()
+    if not math.isfinite(loss):
+        raise DivergedError(f"the training loss is not finite by step {step}: lower the recipe's learning_rate")
     row = {"step": step, "epoch": round(step / per_epoch, 3), "seconds": round(seconds, 3)}
     row |= {"images": int(seen), "train_loss": loss / seen, "train_accuracy": correct / seen}
     for name, (images, labels) in watched.items():
@@ -213,9 +237,10 @@ def _row(
 def _keep_best(state: dict[str, Any], model: nn.Module, recipe: dict[str, Any]) -> None:
     if recipe["checkpoint"] != "best-val":
         return
-    accuracy = state["history"][-1]["selection_accuracy"]
-    if state["best"] is None or accuracy > state["best"]["accuracy"]:
-        state["best"] = {"accuracy": accuracy, "model": arrays(model.state_dict())}
+    row = state["history"][-1]
+    if state["best"] is None or row["selection_accuracy"] > state["best"]["accuracy"]:
+        found = {"accuracy": row["selection_accuracy"], "step": row["step"]}
+        state["best"] = {**found, "model": arrays(model.state_dict())}
 
 
 def arrays(tree: Any) -> Any:

@@ -9,13 +9,16 @@ def units(spec: dict[str, Any]) -> list[str] | None:
     """Digests of the store's entries that a job makes or finds; None for a stage whose results are not kept there.
 
     spec: of the job. A training job has an entry for each run, a generator or shard for each of its seeds (or one for
-    all), a detector for each seed, and a test one for each network that it tests.
+    all), a detector for each seed, and a test or an explanation one for each network that it looks at.
     """
     stage = spec["entries"][0].removesuffix(".py")
     keys = spec.get("keys") or {}
     if stage in ("train", "evaluate"):
         runs = [key for seeds in keys.values() for key in seeds.values()]
         return runs if stage == "train" else [tested(key, spec["code"]) for key in runs]
+    if stage == "explain":
+        looked = {"explainer": spec["explainer"], "code": spec["code"]}
+        return [digest({"explained": key, **looked}) for seeds in keys.values() for key in seeds.values()]
     if stage in ("train_generator", "generate", "train_extractor", "detect"):
         return list(keys.values()) if keys else [digest(spec)]
     return None

@@ -1,0 +1,19 @@
+"""Look into the classifiers that one job has trained on one training set."""
+
+from synthmix import data, evaluating, explaining, job, runs
+from synthmix.files import read_json, write_rows
+from synthmix.units import units
+
+spec = job.start(snakemake)
+device = job.device(snakemake)
+build = job.module(spec["entries"][1]).build
+kind = job.module(spec["entries"][2])
+test, meta = data.read(job.local(snakemake.input.test)), read_json(snakemake.input.meta)
+models = runs.read_models(snakemake.input.model)
+rows = []
+for (training_set, seed, key), unit in zip(runs.each(spec["keys"]), units(spec), strict=True):
+    network = evaluating.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
+    found = explaining.explain_once(kind.explain, network, spec["explainer"], test, unit, key, meta["name"], device)
+    rows += [{"training_set": training_set, "seed": seed, **row} for row in found]
+write_rows(snakemake.output.explanation, ["training_set", "seed", *kind.COLUMNS], rows)
+job.finish(snakemake)

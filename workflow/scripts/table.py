@@ -5,7 +5,7 @@ from synthmix.artefacts import Artefacts
 from synthmix.rendering import write_table
 
 spec = job.start(snakemake)
-view = {**spec["view"], "order": spec["order"], "published": spec.get("published", [])}
+view = {"published": spec.get("published", []), **spec["view"], "order": spec["order"]}
 table = job.module(spec["entries"][1]).build(view, Artefacts.of(snakemake.input))
 write_table(table, list(snakemake.output), view.get("caption") or spec["name"])
 job.finish(snakemake)

@@ -29,11 +29,16 @@ REFERENCES = {
     "ladder": "training_sets",
     "beside": "training_sets",
     "model": "models",
+    "narrow": "models",
+    "wide": "models",
+    "over": "models",
+    "best": "models",
     "recipe": "recipes",
 }
 DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
-ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion")  # what shows one data set, model and recipe
+ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion", "epochs")  # what shows one data set
+SWEEPS = ("threshold", "width")  # what shows models of rising width
 JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness")  # what shows the study's metric
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
@@ -99,6 +104,8 @@ def references(content: Definition) -> Iterator[Problem]:
                 )
                 yield from _unknown(content, where, entry)
                 yield from _unknown(content, f"{where}.monitor", entry.get("monitor", {}))
+                for position, printed in enumerate(entry.get("published", ())):
+                    yield from _unknown(content, f"{where}.published[{position}]", printed)
 
 
 def _unknown(content: Definition, where: str, entry: Definition) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix import checks, class_checks, filter_checks, prompts, result_checks, training_checks
-from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, Study
+from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
 from synthmix.result_checks import OF_POOLS, USUAL_METRICS
 from synthmix.schema import expected, read_schema, validated
@@ -149,10 +149,16 @@ def _completed(study: Study) -> dict[str, Any]:
                 **(judged if each["kind"] in JUDGED else {}),
                 **each,
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
+                **({"widths": _widths(content, each)} if each["kind"] in SWEEPS else {}),
             }
             for name, each in content[section].items()
         }
     return {**completed, **judged}
+
+
+def _widths(content: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, int]:
+    """The width of each model that a table or figure names."""
+    return {name: content["models"][name]["width"] for name in view["model"]}
 
 
 def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> int:

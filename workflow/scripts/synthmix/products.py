@@ -18,6 +18,10 @@ NEEDS = {
     "audit": ("audits",),
     "detection": ("detections",),
     "cost": ("experiments", "benchmarks"),
+    "threshold": ("experiments",),
+    "power_law": ("experiments",),
+    "overtaking": ("experiments",),
+    "best": ("experiments",),
     "arms": ("experiments",),
     "ladder": ("experiments", "meta"),
     "usefulness": ("experiments", "scores"),
@@ -26,6 +30,8 @@ NEEDS = {
     "neighbours": ("audits", "neighbours", "train", "meta", "shards"),
     "confusion": ("experiments", "predictions", "meta"),
     "masking": ("experiments", "explanations"),
+    "width": ("experiments",),
+    "epochs": ("experiments", "histories"),
 }
 
 

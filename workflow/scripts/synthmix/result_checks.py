@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from synthmix.checks import ARM, ONE_DATASET, Problem, Study, listed, path_length
+from synthmix.curve_checks import curves
 from synthmix.messages import listing
 from synthmix.schema import read_schema
 
@@ -53,8 +54,10 @@ def displays(study: Study) -> Iterator[Problem]:
     """Tables and figures show something that the study has."""
     for name, table in study.content["tables"].items():
         yield from _table(study, f"tables.{name}", table)
+        yield from curves(study, f"tables.{name}", table)
     for name, figure in study.content["figures"].items():
         yield from _figure(study, f"figures.{name}", figure)
+        yield from curves(study, f"figures.{name}", figure)
 
 
 def _of_pools(study: Study, section: str) -> Iterator[Problem]:

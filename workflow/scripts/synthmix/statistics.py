@@ -73,6 +73,24 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     return Interval(vector.size, mean, mean - half, mean + half)
 
 
+def bootstrap_interval(values: ArrayLike, level: float = LEVEL, resamples: int = 9999) -> tuple[float, float] | None:
+    """Percentile bootstrap interval of a mean: n values, one a seed, resampled with replacement; None for one value.
+
+    It stands beside a t interval where a publication has one; with few seeds it is the narrower and covers too little
+    (three seeds about 0.75 for 0.95). The random stream is its own.
+    """
+    from scipy import stats
+
+    vector = _vector(values, "bootstrap_interval")
+    if vector.size == 1:
+        return None
+    rng = np.random.default_rng(0)
+    interval = stats.bootstrap(
+        (vector,), np.mean, confidence_level=level, n_resamples=resamples, method="percentile", rng=rng
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
 def smallest_p(n: int) -> float:
     """Smallest two-sided p value that a sign-flip test of n pairs can reach: 2 / 2^n (6 pairs: 0.031)."""
     if n < 1:

@@ -7,13 +7,11 @@ steps that every seed reached.
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix import statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import Arm, arms, select
 from synthmix.figures import style
@@ -62,11 +60,7 @@ def _curve(axes: Axes, history: pd.DataFrame, column: str, color: str, line: Any
         return False
     by_step = history.pivot(index="step", columns="seed", values=column).dropna()
     values = by_step.to_numpy() * (100 if column.endswith("accuracy") else 1)
-    intervals = [statistics.t_interval(row) for row in values]
-    axes.plot(by_step.index, [one.mean for one in intervals], color=color, linestyle=line, label=column)
-    if values.shape[1] > 1:
-        bounds = np.array([[one.low, one.high] for one in intervals], dtype=float).T
-        axes.fill_between(by_step.index, *bounds, color=color, alpha=0.18, linewidth=0)
+    style.mean_and_band(axes, by_step.index.to_numpy(), values, color, line, column)
     return True
 
 

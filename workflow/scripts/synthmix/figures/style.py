@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from synthmix.experiments import arms
-from synthmix.statistics import Interval
+from synthmix.statistics import Interval, t_interval
 
 COLUMN_MM, PAGE_MM = 88.0, 180.0  # one column and the full width of a printed page
 FONT_PT = 8.0
@@ -102,6 +102,18 @@ def seeds_and_mean(
         bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
     axes.errorbar([x], [interval.mean], yerr=bars, fmt="none", ecolor=color, capsize=2, elinewidth=0.9, zorder=3)
     axes.plot([x], [interval.mean], marker, color=color, markerfacecolor="white" if hollow else color, zorder=4)
+
+
+def mean_and_band(axes: Axes, x: np.ndarray, values: np.ndarray, color: str, line: Any = "-", label: str = "") -> None:
+    """A line through the means over seeds, with their t intervals as a band where there are several seeds.
+
+    x: (N,); values: float (N, S), a column per seed.
+    """
+    intervals = [t_interval(row) for row in values]
+    axes.plot(x, [one.mean for one in intervals], color=color, linestyle=line, label=label)
+    if values.shape[1] > 1:
+        bounds = np.array([[one.low, one.high] for one in intervals], dtype=float).T
+        axes.fill_between(x, *bounds, color=color, alpha=0.18, linewidth=0)
 
 
 def tick_mm(names: Iterable[str]) -> float:

@@ -33,6 +33,7 @@ CURVES: dict[str, Any] = {
         | {"selection_seeds": [0, 1], "wide": "cnn4"},
         "law": {"kind": "power_law", "training_set": ["n20", "n40", "n80"]}
         | {"published": [{"model": "vit", "alpha": -0.5, "source": "a paper", "comparable": True}]},
+        "choice": {"kind": "best", "model": ["cnn1", "cnn4"], "training_set": "noisy", "selection_seeds": [0, 1]},
         "crossing": {"kind": "overtaking", "training_set": ["n20", "n40", "n80"], "model": "vit", "over": "cnn2"},
     },
     "figures": {

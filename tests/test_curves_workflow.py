@@ -1,4 +1,4 @@
-"""Learning curves in the workflow: tables and figures are made of runs, with the published values of a table."""
+"""Sweeps and learning curves in the workflow: tables, figures and the report are made of runs."""
 
 import csv
 from pathlib import Path
@@ -10,21 +10,27 @@ from workspace import STUDY, Workspace
 
 pytestmark = pytest.mark.workflow
 
-SHOWN = {"tables": ("law", "crossing"), "figures": ("law", "epochs")}
+RESULTS = "results/studies/tiny"
+
+
+def rows(workspace: Workspace, table: str) -> list[dict[str, str]]:
+    with (workspace / f"{RESULTS}/tables/{table}.csv").open() as file:
+        return list(csv.DictReader(file))
 
 
 def test_curves_are_made_of_runs(tmp_path: Path) -> None:
     workspace = Workspace.of_sources(tmp_path / "curves")
-    shown = {section: {name: CURVES[section][name] for name in names} for section, names in SHOWN.items()}
-    workspace.write(STUDY, yaml.safe_dump({**CURVES, **shown}))
-    made = [f"results/studies/tiny/tables/{name}.csv" for name in SHOWN["tables"]]
-    made += [f"results/studies/tiny/figures/{name}.png" for name in SHOWN["figures"]]
-    workspace.snakemake(*made)
-    law, crossing = (list(csv.DictReader((workspace / path).open())) for path in made[:2])
-    assert [(row["model"], float(row["smallest"]), float(row["largest"])) for row in law] == [
-        ("cnn2", 20, 80),
-        ("vit", 20, 80),
-    ]
-    assert [row["published_alpha"] for row in law] == ["", "-0.5"]
-    assert [(row["model"], row["over"], row["n"]) for row in crossing] == [("vit", "cnn2", "2")]
-    assert all((workspace / path).stat().st_size > 0 for path in made[2:])
+    workspace.write(STUDY, yaml.safe_dump(CURVES))
+    workspace.snakemake()
+    law = [(row["model"], row["smallest"], row["largest"], row["published_alpha"]) for row in rows(workspace, "law")]
+    assert law == [("cnn2", "20.0", "80.0", ""), ("vit", "20.0", "80.0", "-0.5")]
+    assert [(row["model"], row["over"], row["n"]) for row in rows(workspace, "crossing")] == [("vit", "cnn2", "2")]
+    peak = rows(workspace, "peak")
+    assert [row["training_set"] for row in peak] == ["noisy"] * 3
+    assert {row["threshold_by_seed"] for row in peak} == {"none, none, none, none"}  # two epochs fit nothing
+    assert [row["n"] for row in rows(workspace, "choice")] == ["2"]
+    page = workspace.read(f"{RESULTS}/report.html")
+    assert all(f"{RESULTS}/figures/{name}.svg" in page for name in CURVES["figures"])
+    # a tolerance is part of what shows it
+    workspace.replace(STUDY, "kind: width", "kind: width\n    tolerance: 0.1")
+    assert workspace.planned() == {"figure": 1, "report": 1}

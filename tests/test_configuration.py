@@ -293,7 +293,7 @@ def test_studies_of_two_data_sets(folder: Path, edits: list[Edit], expected: str
 
 
 def filtered() -> list[Edit]:
-    """Adds two filters, and a training set that uses one of them."""
+    """Adds three filters, and a training set that uses one of them."""
     choice = {"among": 80, "keep": 40}
     filters = {
         "sure": {"kind": "confidence", "extractor": "digits-features", **choice},
@@ -302,6 +302,7 @@ def filtered() -> list[Edit]:
     }
     return [
         setter("extractors/clip", {"kind": "clip"}),
+        setter("extractors/few", {**STUDY["extractors"]["digits-features"], "train_on": {"real": 3}}),
         setter("filters", filters),
         setter("training_sets/filtered", {"real": 3, "synthetic": 20, "pool": "ddpm", "filter": "sure"}),
         setter("runs/2/training_set", [*STUDY["runs"][2]["training_set"], "filtered"]),

@@ -39,6 +39,11 @@ def trained_by(trainer):
     return "|".join(PLAN.generators_trained_by(trainer)) or "-"
 
 
+def filters(by_seed):
+    """A regular expression for the names of filters that rank by a classifier for each seed, or of all others."""
+    return "|".join(name for name in PLAN.definitions["filters"] if PLAN.by_seed(name) == by_seed) or "-"
+
+
 wildcard_constraints:
     dataset="[^/]+",
     generator="[^/]+",

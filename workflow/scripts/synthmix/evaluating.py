@@ -212,5 +212,6 @@ def _filter(about: Mapping[str, Any], meta: dict[str, Any]) -> dict[str, Any]:
     """Which filter chose the generated images of a run, and how many real images it saw; None where that is unknown."""
     train = sum(meta["counts"]["train"].values())
     # the first of the halves of stratify.split_halves has the odd image
-    seen = {"train": train, "half": (train + 1) // 2}.get(about.get("filter_scope", ""))
+    own = about.get("filter_real", 0) * len(meta["classes"])
+    seen = {"train": train, "half": (train + 1) // 2, "same": own}.get(about.get("filter_scope", ""))
     return {"filter": about.get("filter"), "filter_real_images": seen}

@@ -21,11 +21,19 @@ def filters(study: Study) -> Iterator[Problem]:
 def _filter(study: Study, own: Definition) -> Iterator[Problem]:
     if own["keep"] > own["among"]:
         yield "keep", f"{own['keep']} images per class of {own['among']} (among); lower it, or raise among"
-    kind, wanted = study.of["extractors"][own["extractor"]]["kind"], EXTRACTORS.get(own["kind"])
+    extractor = study.of["extractors"][own["extractor"]]
+    kind, wanted = extractor["kind"], EXTRACTORS.get(own["kind"])
     if wanted and kind != wanted:
         suited = [name for name, each in study.of["extractors"].items() if each["kind"] == wanted]
         remedy = f"name {' or '.join(suited)}" if suited else "define one"
         yield "extractor", f"{own['extractor']} is of kind {kind}, and {own['kind']} needs kind {wanted}; {remedy}"
+    if "train_on" in extractor and own["kind"] != "confidence":
+        yield "extractor", trained_by_seed(own["extractor"])
+
+
+def trained_by_seed(extractor: str) -> str:
+    """The problem of an extractor that is trained per seed where one network has to serve all images."""
+    return f"{extractor} is trained per seed (train_on), and is for filters of kind confidence only; name another"
 
 
 def _training_set(study: Study, used: Definition) -> Iterator[Problem]:
@@ -44,6 +52,11 @@ def _training_set(study: Study, used: Definition) -> Iterator[Problem]:
     if own["among"] > definition["per_class"]:
         count = f"{name} chooses among {own['among']} images per class, but pool {pool} has {definition['per_class']}"
         yield "filter", f"{count}; lower filters.{name}.among, or raise pools.{pool}.per_class"
+    few, other = study.of["extractors"][own["extractor"]].get("train_on"), study.per_seed(pool)
+    if few and few != other:
+        has = f"train_on: {{real: {other['real']}}}" if other else "no train_on"
+        each = f"{name} ranks each seed's images by a classifier with train_on: {{real: {few['real']}}}"
+        yield "filter", f"{each}, and the generator of pool {pool} has {has}; name a pool of one with the same"
     generator = study.of["generators"][definition["generator"]]
     if own["kind"] == "clip_score" and "template" not in own:
         problem = f"{name} compares with prompts, and pool {pool} has"

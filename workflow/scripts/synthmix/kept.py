@@ -49,6 +49,11 @@ def read(paths: Sequence[str | Path]) -> Kept:
     )
 
 
+def joined(parts: Sequence[Kept]) -> Kept:
+    """What filters keep of several seeds' images, as one table."""
+    return Kept(**{name: np.concatenate([vars(part)[name] for part in parts]) for name in vars(parts[0])})
+
+
 def _read(path: str | Path) -> pa.Table:
     try:
         return pq.read_table(path, page_checksum_verification=True)

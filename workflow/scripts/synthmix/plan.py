@@ -56,6 +56,14 @@ def block(seed: int, size: int) -> str:
     return f"{first}-{first + size - 1}" if size > 1 else str(first)
 
 
+def members(group: str, seeds: Iterable[int]) -> list[int]:
+    """Those of the seeds that a group such as "seeds0-5" holds, ascending; none for a group of all seeds."""
+    if not group.startswith("seeds"):
+        return []
+    first, _, last = group.removeprefix("seeds").partition("-")
+    return sorted(seed for seed in seeds if int(first) <= seed <= int(last or first))
+
+
 class Plan:
     """Everything that the active studies ask for.
 
@@ -74,6 +82,7 @@ class Plan:
         for run in itertools.chain(*self.runs.values()):
             self.jobs[run.job][run.training_set].add(run.seed)
         self.generator_seeds = self._generator_seeds()
+        self.extractor_seeds = self._extractor_seeds()
         self.codes = codes or {",".join(each): code.digest(*each) for each in self._entries()}
 
     @classmethod
@@ -117,6 +126,22 @@ class Plan:
                 seeds[run.job.dataset, self.definitions["pools"][pool]["generator"]].add(run.seed)
         return seeds
 
+    def _extractor_seeds(self) -> dict[tuple[str, str], set[int]]:
+        """(dataset, extractor) -> the seeds of the generators whose images an extractor trained per seed ranks."""
+        seeds = defaultdict(set)
+        for run in itertools.chain(*self.runs.values()):
+            used = self.definitions["training_sets"][run.training_set]
+            if used.get("filter") and self.by_seed(used["filter"]):
+                extractor = self.definitions["filters"][used["filter"]]["extractor"]
+                generator = self.definitions["pools"][used["pool"]]["generator"]
+                seeds[run.job.dataset, extractor] |= self.generator_seeds[run.job.dataset, generator]
+        return seeds
+
+    def by_seed(self, filter_name: str) -> bool:
+        """Whether a filter ranks the images of each seed by a classifier that was trained for this seed."""
+        extractor = self.definitions["filters"][filter_name]["extractor"]
+        return bool(self.definitions["extractors"][extractor].get("train_on"))
+
     def _pools_of(self, training_set: str) -> list[str]:
         used = self.definitions["training_sets"][training_set]
         return [pool for pool in (used.get("pool"), (used.get("monitor") or {}).get("pool")) if pool]
@@ -146,9 +171,7 @@ class Plan:
 
     def group_seeds(self, dataset: str, generator: str, group: str) -> list[int]:
         """The seeds of one group that are wanted; none for the group "all"."""
-        size = self.definitions["generators"][generator]["seeds_per_job"]
-        wanted = self.generator_seeds[dataset, generator]
-        return sorted(seed for seed in wanted if f"seeds{block(seed, size)}" == group)
+        return members(group, self.generator_seeds[dataset, generator])
 
     def shards(self, dataset: str, pool: str, per_class: int, seeds: Iterable[int] | None = None) -> list[str]:
         """Paths of the shards that hold the first `per_class` images of every class."""
@@ -228,11 +251,15 @@ class Plan:
         for generator in of["generators"].values():
             entries.update(kinds.entries_of(generator))
         for extractor in of["extractors"].values():
+            if extractor.get("train_on"):  # trained as a run is, and for filters alone
+                entries.add(("train.py", f"synthmix/models/{extractor['model']['architecture']}.py"))
+                continue
             file = f"synthmix/extractors/{extractor['kind']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train_extractor", "reference", "score", "audit")}
-        for chosen in of["filters"].values():
-            extractor = of["extractors"][chosen["extractor"]]["kind"]
-            entries.add(("filter.py", f"synthmix/filters/{chosen['kind']}.py", f"synthmix/extractors/{extractor}.py"))
+        for name, chosen in of["filters"].items():
+            kind, extractor = f"synthmix/filters/{chosen['kind']}.py", of["extractors"][chosen["extractor"]]["kind"]
+            file = f"synthmix/extractors/{extractor}.py"
+            entries.add(("filter_by_seed.py", kind) if self.by_seed(name) else ("filter.py", kind, file))
         for model in of["models"].values():
             file = f"synthmix/models/{model['architecture']}.py"
             entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}

@@ -83,9 +83,13 @@ class Products:
             return {}
         return {"extractor": layout.EXTRACTOR.format(dataset=dataset, extractor=name) + ".safetensors"}
 
-    def filter_extractor(self, dataset: str, name: str) -> dict[str, str]:
-        """The files of the extractor that a filter uses."""
-        return self.extractor_files(dataset, self.plan.definitions["filters"][name]["extractor"])
+    def filter_extractor(self, dataset: str, name: str, group: str) -> dict[str, str]:
+        """The files of the extractor that a filter uses for a group of a pool."""
+        extractor = self.plan.definitions["filters"][name]["extractor"]
+        if self.plan.by_seed(name):
+            folder = layout.EXTRACTOR.format(dataset=dataset, extractor=extractor)
+            return {"extractor": f"{folder}/{group}/model.safetensors"}
+        return self.extractor_files(dataset, extractor)
 
     def job_files(self, study: str, name: str, names: Definition | None = None) -> list[str]:
         """The file `name` of every training job behind the runs of a study that `names` selects."""

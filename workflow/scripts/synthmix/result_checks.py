@@ -6,6 +6,7 @@ from typing import Any
 
 from synthmix.checks import ARM, ONE_DATASET, Problem, Study, listed, path_length
 from synthmix.curve_checks import curves
+from synthmix.filter_checks import trained_by_seed
 from synthmix.messages import listing
 from synthmix.schema import read_schema
 
@@ -17,6 +18,7 @@ OF_POOLS = ("scores", "audits", "detections")  # what is measured of the first n
 
 def measurements(study: Study) -> Iterator[Problem]:
     """Scores, audits, detections, cross tests, explanations and comparisons can be computed from runs and pools."""
+    yield from _one_network(study)
     for section in OF_POOLS:
         yield from _of_pools(study, section)
     yield from _cross_tests(study)
@@ -25,6 +27,15 @@ def measurements(study: Study) -> Iterator[Problem]:
     for index, entry in enumerate(study.content["published"]):
         for key, text in _published(entry):
             yield f"published[{index}].{key}", text
+
+
+def _one_network(study: Study) -> Iterator[Problem]:
+    """Features of one network for all images."""
+    for section in ("scores", "audits", "published"):
+        for index, entry in enumerate(study.content[section]):
+            for name in listed(entry.get("extractor", [])):
+                if "train_on" in study.of["extractors"][name]:
+                    yield f"{section}[{index}].extractor", trained_by_seed(name)
 
 
 def _published(entry: Mapping[str, Any]) -> Iterator[Problem]:

@@ -10,8 +10,8 @@ from functools import cache as memoised
 from functools import cached_property, partial
 from typing import Any
 
-from synthmix import kinds, layout
-from synthmix.plan import Definition, Job, Plan
+from synthmix import few_shot, kinds, layout, seen
+from synthmix.plan import Definition, Job, Plan, members
 from synthmix.spec import canonical, digest
 
 DETECTORS = 5  # seeds of a detection
@@ -29,6 +29,7 @@ class Specs:
         self.extractor = memoised(self._extractor)
         self.reference = memoised(self._reference)
         self.filter = memoised(self._filter)
+        self.few_shot_key = memoised(self._few_shot_key)
         self.run_key = memoised(self._run_key)
 
     def _spec(self, *entries: str, **parts: Any) -> str:
@@ -94,19 +95,41 @@ class Specs:
         definition = self.of["filters"][name]
         extractor = self.of["extractors"][definition["extractor"]]
         shards = map(layout.shard_name, self.plan.filter_shards(dataset, pool, group, name))
+        seeds = self._seeds(dataset, self.of["pools"][pool]["generator"], group, seed)
+        kind, trained = f"synthmix/filters/{definition['kind']}.py", definition["extractor"]
+        entries: tuple[str, ...] = ("filter.py", kind, _extractor_file(extractor))
+        upstream: Any = None
+        if self.plan.by_seed(name):
+            entries = ("filter_by_seed.py", kind)
+            upstream = {each: self.few_shot_key(dataset, trained, each) for each in seeds or ()}
         return self._spec(
-            "filter.py",
-            f"synthmix/filters/{definition['kind']}.py",
-            _extractor_file(extractor),
+            *entries,
             selection=_without(definition, "extractor"),
             extractor=extractor,
-            seeds=self._seeds(dataset, self.of["pools"][pool]["generator"], group, seed),
+            seeds=seeds,
             upstream={
                 "data": digest(self.data(dataset)),
-                "extractor": digest(self.extractor(dataset, definition["extractor"])),
+                "extractor": upstream or digest(self.extractor(dataset, trained)),
                 "shards": [digest(self.shard(dataset, pool, *each, seed)) for each in shards],
             },
         )
+
+    def few_shot(self, dataset: str, extractor: str, group: str) -> str:
+        """Spec of train_extractor_by_seed: the runs of one training set for a group of seeds."""
+        seeds = members(group, self.plan.extractor_seeds[dataset, extractor])
+        keys = {few_shot.NAME: {seed: self.few_shot_key(dataset, extractor, seed) for seed in seeds}}
+        train_on = self.of["extractors"][extractor]["train_on"]
+        return self._few_shot(dataset, extractor, training_sets={few_shot.NAME: train_on}, keys=keys)
+
+    def _few_shot_key(self, dataset: str, extractor: str, seed: int) -> str:
+        """Digest of all that the classifier of one seed behind a filter depends on."""
+        train_on = self.of["extractors"][extractor]["train_on"]
+        return digest(self._few_shot(dataset, extractor, training_set=train_on, seed=seed))
+
+    def _few_shot(self, dataset: str, extractor: str, **which: Any) -> str:
+        definition, upstream = self.of["extractors"][extractor], {"data": digest(self.data(dataset))}
+        training = few_shot.training(definition)
+        return self._spec(*few_shot.entries(definition), **training, **which, upstream=upstream)
 
     def _run_key(self, dataset: str, training_set: str, model: str, recipe: str, seed: int) -> str:
         """Digest of all that one trained classifier depends on."""
@@ -158,28 +181,9 @@ class Specs:
 
     def evaluate(self, job: Job) -> str:
         """Spec of evaluate."""
-        about = {name: self._who_saw_what(name) for name in self.plan.jobs[job]}
+        about = {name: seen.who_saw_what(self.plan, name) for name in self.plan.jobs[job]}
         parts = self._job(job, about)
         return self._spec("evaluate.py", self._architecture(job.model), names=job._asdict(), about=about, **parts)
-
-    def _who_saw_what(self, training_set: str) -> Definition:
-        """The pool and filter of a training set, and which real images its generator and its filter saw."""
-        used = self.of["training_sets"][training_set]
-        pool, name = used.get("pool"), used.get("filter")
-        if not pool:
-            return {}
-        generator = self.plan.generator_of(pool)
-        train_on = generator.get("train_on")
-        real = train_on["real"] if train_on else None
-        seen = {"pool": pool, "generator_scope": kinds.scope(generator), "generator_real": real}
-        return {**seen, "filter": name, "filter_scope": self._filter_scope(name)} if name else seen
-
-    def _filter_scope(self, name: str) -> str | None:
-        """The real images that a filter saw: "train", "half" of it as a trained extractor did, or None: unknown."""
-        definition = self.of["filters"][name]
-        if definition["kind"] == "distance":
-            return "train"
-        return "half" if self.of["extractors"][definition["extractor"]]["kind"] == "classifier" else None
 
     def cross_test(self, job: Job, training_set: str, pool: str) -> str:
         """Spec of cross_test: the runs of one training set in a job, on the images of a pool."""

@@ -259,6 +259,7 @@ def test_tables_are_read_back_and_joined(tmp_path: Path) -> None:
     assert list(found) == [("p", "f")]
     for name, values in vars(found["p", "f"]).items():
         np.testing.assert_array_equal(values, np.concatenate([getattr(part, name) for part in parts]))
+        np.testing.assert_array_equal(values, getattr(tables.joined(parts), name))
     paths[0].write_bytes(paths[0].read_bytes()[:-20])
     with pytest.raises(DamagedFileError):
         tables.read(paths)

@@ -39,6 +39,9 @@ def read(path: str | Path, model: Mapping[str, Any], meta: Mapping[str, Any]) ->
 
 
 def own_images(train: Split, real: int, seed: int) -> Split:
-    """The real images per class that the classifier of a seed sees, and its extractor and generator with it."""
+    """The `real` images per class that the classifier of a seed sees, and its extractor and generator with it.
+
+    Raises ValueError where a class has fewer.
+    """
     rows = draw_real(train.labels, real, seed)
     return Split(**{name: values[rows] for name, values in vars(train).items()})

@@ -128,7 +128,7 @@ class Plan:
 
     def _extractor_seeds(self) -> dict[tuple[str, str], set[int]]:
         """(dataset, extractor) -> the seeds of the generators whose images an extractor trained per seed ranks."""
-        seeds = defaultdict(set)
+        seeds = defaultdict[tuple[str, str], set[int]](set)
         for run in itertools.chain(*self.runs.values()):
             used = self.definitions["training_sets"][run.training_set]
             if used.get("filter") and self.by_seed(used["filter"]):

@@ -7,8 +7,8 @@ from synthmix.plan import Definition, Plan
 def who_saw_what(plan: Plan, training_set: str) -> Definition:
     """The pool and filter of a training set, and which real images its generator and its filter saw.
 
-    The scope of a generator is that of `kinds.scope`; that of a filter is "train", "half" of it, "same" as its classifier,
-    or absent: unknown. `generator_real` and `filter_real` are images per class where the scope is "same".
+    The scope of a generator is that of `kinds.scope`. That of a filter is "train", "half" of it, "same" as its
+    classifier, or absent: unknown. `generator_real` and `filter_real` are images per class where the scope is "same".
     """
     used = plan.definitions["training_sets"][training_set]
     pool, name = used.get("pool"), used.get("filter")

@@ -128,8 +128,7 @@ class Specs:
 
     def _few_shot(self, dataset: str, extractor: str, **which: Any) -> str:
         definition, upstream = self.of["extractors"][extractor], {"data": digest(self.data(dataset))}
-        training = few_shot.training(definition)
-        return self._spec(*few_shot.entries(definition), **training, **which, upstream=upstream)
+        return self._spec(*few_shot.entries(definition), **few_shot.training(definition), **which, upstream=upstream)
 
     def _run_key(self, dataset: str, training_set: str, model: str, recipe: str, seed: int) -> str:
         """Digest of all that one trained classifier depends on."""

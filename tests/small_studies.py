@@ -9,10 +9,11 @@ import yaml
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("SYNTHMIX_TEST_DATA", REPOSITORY.parent / "shared/data"))
 # What a data set of a study is called among the test data.
-FOLDERS = {"mnist": "mnist", "lesions": "melanoma64"}
+FOLDERS = {"mnist": "mnist", "mnist16": "mnist", "lesions": "melanoma64"}
 # What stands in for it where there are none; two of ten digits make a rare class of lesions.
 STAND_INS: dict[str, dict[str, Any]] = {
     "mnist": {},
+    "mnist16": {},
     "lesions": {"merge": {"benign": [str(n) for n in range(8)], "malignant": ["8", "9"]}, "channels": 3},
 }
 

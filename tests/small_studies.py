@@ -17,6 +17,9 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "lesions": {"merge": {"benign": [str(n) for n in range(8)], "malignant": ["8", "9"]}, "channels": 3},
 }
 
+# Extractors that take little time.
+FASTER: dict[str, dict[str, Any]] = {"classifier": {"epochs": 2}, "timm": {"image_size": 48}}
+
 
 def read(name: str) -> dict[str, Any]:
     """A shipped study as it stands in its file."""
@@ -54,8 +57,8 @@ def reduced(study: dict[str, Any], by: int = 8, seeds: int = 2) -> dict[str, Any
         **study,
         "datasets": datasets,
         "generators": {name: _short(generator) for name, generator in study["generators"].items()},
-        "pools": each("pools", "per_class", "shard_size"),
-        "extractors": {k: {**v, "epochs": 2} if "epochs" in v else v for k, v in study["extractors"].items()},
+        "pools": {k: {**v, "steps": min(v["steps"], 4)} for k, v in each("pools", "per_class", "shard_size").items()},
+        "extractors": {k: {**v, **FASTER[v["kind"]]} for k, v in study["extractors"].items()},
         "filters": each("filters", "among", "keep"),
         "training_sets": each("training_sets", "real", "synthetic", "draw_from", "held_back"),
         "recipes": {

@@ -65,7 +65,10 @@ def check_report(workspace: Workspace, study: dict[str, Any]) -> None:
         for name, metric in read_json(path)["metrics"].items():
             assert metric["value"] is not None or metric["reason"], (path, name)
     ranking = read_table(workspace, "tables/ranking.csv")
-    assert set(ranking["pools"].dropna()) == {8}
+    ranked = ranking[ranking["reason"].isna()]
+    assert {"kid", "recall", "coverage"} <= set(ranked["metric"])
+    assert set(ranked["pools"]) == {8}
+    assert ranked["p"].between(0, 1).all()
     published = read_table(workspace, "tables/published.csv")
     assert {0.617, 0.581, 0.649} <= set(published["published"])
     assert set(published["comparable"]) == {"no"}

@@ -102,10 +102,10 @@ def test_a_pipeline_in_a_folder_holds_what_is_asked_of_it(folder: Path) -> None:
     Path("prompts.csv").write_text(ROWS)
     index = Path("pipelines/tiny/model_index.json")
     index.parent.mkdir(parents=True)
-    index.write_text('{"safety_checker": [null, null]}')
+    index.write_text('{"_class_name": "StableDiffusionPipeline", "safety_checker": [null, null]}')
     without = "generators.prompted.safety: the pipeline in pipelines/tiny has no safety checker; delete it"
     assert_refused(folder, study(), without)
-    index.write_text('{"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}')
+    index.write_text(index.read_text().replace("[null, null]", '["stable_diffusion", "StableDiffusionSafetyChecker"]'))
     assert_accepted(folder, study())
     index.write_text("{")
     write(folder, "bad", study())

@@ -109,7 +109,7 @@ def _search(images: Mapping[str, np.ndarray], real: Mapping[str, np.ndarray], em
     reference = {split: embed(part) for split, part in real.items()}
     found = {}
     for name, queries in images.items():
-        own, mirrored = embed(queries), embed(mirror(queries))
+        own, mirrored = reference[name] if name in reference else embed(queries), embed(mirror(queries))
         for split in SPLITS if name in ("generated", "held_out") else ("train",):
             found[name, split] = nearest(own, mirrored, reference[split], device)
     return found

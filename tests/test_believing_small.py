@@ -66,7 +66,7 @@ def check_report(workspace: Workspace, study: dict[str, Any]) -> None:
             assert metric["value"] is not None or metric["reason"], (path, name)
     ranking = read_table(workspace, "tables/ranking.csv")
     ranked = ranking[ranking["reason"].isna()]
-    assert {"kid", "recall", "coverage"} <= set(ranked["metric"])
+    assert "kid" in set(ranked["metric"])
     assert set(ranked["pools"]) == {8}
     assert ranked["p"].between(0, 1).all()
     published = read_table(workspace, "tables/published.csv")

@@ -1,18 +1,21 @@
-"""Looking into trained classifiers: masking against weights set to zero, and explanations in the workflow."""
+"""Looking into trained classifiers: masking against weights set to zero; explanations, and maps, in the workflow."""
 
 import csv
+import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from workspace import LIBRARY, STUDY, Workspace
 
 from synthmix import engine
 from synthmix.artefacts import Artefacts
 from synthmix.data import Split
 from synthmix.explainers import masking
+from synthmix.explaining import Images
 from synthmix.figures import masking as masking_figure
 from synthmix.files import write_rows
 from synthmix.models import vit_block
@@ -40,6 +43,11 @@ def network(test_split: Split) -> engine.Classifier:
     return found
 
 
+def only(test_split: Split) -> Images:
+    """A data set of which nothing but the test split is read."""
+    return Images(test_split, {}, lambda: pytest.fail("the train split is read"))
+
+
 def accuracy(found: engine.Classifier, split: Split) -> float:
     predicted = engine.logits(found, engine.to_device(split.images, "cpu")).argmax(1).numpy()
     return float((predicted == split.labels).mean())
@@ -61,7 +69,7 @@ def cut(found: engine.Classifier, what: str, layer: int, head: int | None) -> No
 
 def test_masking_equals_weights_of_zero(test_split: Split) -> None:
     found = network(test_split)
-    rows = list(masking.explain(found, {}, test_split, "cpu"))
+    rows = list(masking.explain(found, {}, only(test_split), "cpu"))
     assert len(rows) == 1 + LAYERS * (HEADS + 3)
     assert len({row["accuracy"] for row in rows}) > 5, "parts that change nothing test nothing"
     for row in rows:
@@ -73,7 +81,7 @@ def test_masking_equals_weights_of_zero(test_split: Split) -> None:
 
 
 def test_masking_says_what_it_masks(test_split: Split) -> None:
-    rows = list(masking.explain(network(test_split), {}, test_split, "cpu"))
+    rows = list(masking.explain(network(test_split), {}, only(test_split), "cpu"))
     assert {tuple(row) for row in rows} == {masking.COLUMNS}
     named = [(row["what"], row["layer"], row["head"]) for row in rows]
     assert named[:5] == [("none", None, None), ("head", 1, 1), ("head", 1, 2), ("head", 1, 3), ("attention", 1, None)]
@@ -133,14 +141,15 @@ def test_the_figure_shows_one_explainer(artefacts: Artefacts) -> None:
 # ---- in the workflow -------------------------------------------------------------------------------------------------
 
 EXPLAINED = """
-title: Masking
-question: What do single heads and layers contribute?
+title: Masking and attention
+question: What do single heads and layers contribute, and what do they look at?
 
 datasets:
-  digits: {source: embedded, name: digits, val: 0.1, test: 0.1, seed: 0, limit: {train: 200, test: 100}}
+  digits: {source: embedded, name: digits, val: 0.1, test: 0.1, seed: 0, classes: ["5", "8"]}
 
 explainers:
   parts: {kind: masking}
+  maps: {kind: attention, drawn: {"5": drawn/five.png}}
 
 training_sets:
   all-noisy: {real: all, label_noise: 0.2}
@@ -157,11 +166,14 @@ runs:
 
 explanations:
   - {dataset: digits, training_set: all-noisy, model: vit, recipe: quick, seeds: 2, explainer: parts}
+  - {dataset: digits, training_set: some, model: vit, recipe: quick, seeds: [0], explainer: maps}
 
 figures:
   parts: {kind: masking, explainer: parts}
+  maps: {kind: attention, explainer: maps, training_set: some, model: vit, recipe: quick}
 """
 RESULT = "results/explanations/digits/main/vit/quick/seeds0-2/all-noisy.parts.csv"
+MAPS = RESULT.replace("all-noisy.parts", "some.maps")
 LEDGER = "results/test_ledger.csv"
 TARGETS = ["results/studies/tiny/figures/parts.svg", "results/studies/tiny/experiments.csv"]
 
@@ -171,7 +183,8 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace in which a study with an explanation is built, except its report."""
     workspace = Workspace.of_sources(tmp_path_factory.mktemp("explained") / "built")
     workspace.write(STUDY, EXPLAINED)
-    workspace.snakemake(*TARGETS)
+    draw(workspace / "drawn/five.png", 200)
+    workspace.snakemake(*TARGETS, "results/studies/tiny/figures/maps.svg")
     return workspace
 
 
@@ -179,6 +192,12 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def changed(explained: Workspace, tmp_path: Path) -> Workspace:
     """A copy to change."""
     return explained.copy(tmp_path / "workspace")
+
+
+def draw(path: Path, grey: int) -> None:
+    """A square of one grey, larger than the images of the data set."""
+    path.parent.mkdir(exist_ok=True)
+    Image.new("L", (24, 24), grey).save(path)
 
 
 def rows_of(workspace: Workspace, name: str) -> list[dict[str, str]]:
@@ -195,7 +214,7 @@ def test_an_explanation_agrees_with_the_evaluation_and_stands_in_the_ledger(expl
     whole = {row["seed"]: float(row["accuracy"]) for row in rows if row["what"] == "none"}
     assert whole == {seed: pytest.approx(float(row["accuracy"])) for seed, row in experiments.items()}
     assert all(0 < float(row["train_error"]) < 1 and row["stopped_by"] == "epochs" for row in experiments.values())
-    assert len(explained.read(LEDGER).splitlines()) == 4 + 2  # runs, and those of them that were looked into
+    assert len(explained.read(LEDGER).splitlines()) == 4 + 3  # runs, and those of them that were looked into
     assert explained.planned(*TARGETS) == {}
 
 
@@ -215,3 +234,32 @@ def test_one_more_seed_is_looked_into_alone(changed: Workspace) -> None:
     assert changed.made(before) == Counter(classifier=2, explained=1)
     assert len(changed.read(LEDGER).splitlines()) == lines + 1
     assert [row for row in rows_of(changed, RESULT) if row["seed"] != "2"] == old
+
+
+@pytest.mark.workflow
+def test_maps_of_two_classes_hold_the_drawn_image(explained: Workspace) -> None:
+    rows = rows_of(explained, MAPS)
+    # of each image itself, two layers of two heads, and rollout
+    assert Counter((row["subject"], row["label"]) for row in rows) == {
+        ("instance", "0"): 6,
+        ("instance", "1"): 6,
+        ("mean", "0"): 6,
+        ("mean", "1"): 6,
+        ("drawn", "0"): 6,
+    }
+    (drawn,) = (row for row in rows if row["subject"] == "drawn" and row["what"] == "image")
+    np.testing.assert_array_equal(json.loads(drawn["values"]), np.full((8, 8, 1), 200))
+    figure = "results/studies/tiny/figures/maps.svg"
+    assert "Drawn" in explained.read(figure)
+
+
+@pytest.mark.workflow
+def test_another_drawn_image_is_looked_at_and_a_touched_one_is_not(changed: Workspace) -> None:
+    (changed / "drawn/five.png").touch()
+    assert changed.planned(MAPS) == {}
+    draw(changed / "drawn/five.png", 100)
+    before = changed.entries()
+    changed.snakemake(MAPS)
+    assert changed.made(before) == Counter(explained=1)
+    (drawn,) = (row for row in rows_of(changed, MAPS) if row["subject"] == "drawn" and row["what"] == "image")
+    assert np.unique(json.loads(drawn["values"])) == [100]

@@ -2,6 +2,7 @@
 rule explain:
     input:
         model=rules.train.output.model,
+        train=f"{layout.DATA}/train.safetensors",
         test=f"{layout.DATA}/test.safetensors",
         meta=f"{layout.DATA}/meta.json",
     output:

@@ -9,11 +9,12 @@ device = job.device(snakemake)
 build = job.module(spec["entries"][1]).build
 kind = job.module(spec["entries"][2])
 test, meta = data.read(job.local(snakemake.input.test)), read_json(snakemake.input.meta)
+images = explaining.Images(test, meta, lambda: data.read(job.local(snakemake.input.train)))
 models = runs.read_models(snakemake.input.model)
 rows = []
 for (training_set, seed, key), unit in zip(runs.each(spec["keys"]), units(spec), strict=True):
     network = evaluating.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
-    found = explaining.explain_once(kind.explain, network, spec["explainer"], test, unit, key, meta["name"], device)
+    found = explaining.explain_once(kind.explain, network, spec["explainer"], images, unit, key, device)
     rows += [{"training_set": training_set, "seed": seed, **row} for row in found]
 write_rows(snakemake.output.explanation, ["training_set", "seed", *kind.COLUMNS], rows)
 job.finish(snakemake)

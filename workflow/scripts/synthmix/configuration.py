@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthmix import checks, class_checks, filter_checks, prompts, result_checks, training_checks
+from synthmix import (
+    checks,
+    class_checks,
+    drawn,
+    explainer_checks,
+    filter_checks,
+    prompts,
+    result_checks,
+    training_checks,
+)
 from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Study
 from synthmix.messages import ConfigurationError, listing, suggestion
 from synthmix.result_checks import OF_POOLS, USUAL_METRICS
@@ -25,7 +34,8 @@ PIPELINE_SAMPLING = {
     "class2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 4.0},
 }
 
-OF_DATA = (class_checks.classes, training_checks.last_batches)  # what looks at files, after what does not
+# What looks at files, after what does not.
+OF_DATA = (class_checks.classes, training_checks.last_batches, explainer_checks.attention)
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (
@@ -140,7 +150,12 @@ def _completed(study: Study) -> dict[str, Any]:
         name: {**PIPELINE_SAMPLING.get(generators[each["generator"]]["kind"], {}), **each}
         for name, each in content["pools"].items()
     }
-    completed = {**content, "generators": generators, "pools": pools, "training_sets": training_sets, **measured}
+    explainers = {
+        name: {**each, "drawn": drawn.digests(each["drawn"])} if "drawn" in each else each
+        for name, each in content["explainers"].items()
+    }
+    changed = {"generators": generators, "pools": pools, "training_sets": training_sets, "explainers": explainers}
+    completed = {**content, **changed, **measured}
     # accuracy is left unsaid, so that saying it changes no spec
     metric = completed.pop("metric", "accuracy")
     judged = {} if metric == "accuracy" else {"metric": metric}

@@ -1,10 +1,12 @@
 """Looking into a trained classifier, by an explainer: one file of `explainers` for each kind, chosen by name.
 
-A kind has `COLUMNS`, the names of what it finds, and `explain(network, explainer, test, device)`, which yields rows: a
-mapping of those names to JSON values each.
+A kind has `COLUMNS`, the names of what it finds, and `explain(network, explainer, images, device)`, which yields rows:
+a mapping of those names to JSON values each.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import nn
@@ -13,17 +15,34 @@ from synthmix import evaluating
 from synthmix.data import Split
 from synthmix.store import Entry
 
-Explain = Callable[[nn.Module, Mapping[str, Any], Split, str], Iterable[Mapping[str, Any]]]
+
+@dataclass(frozen=True)
+class Images:
+    """The real images that an explainer may show to a network.
+
+    test: the test split. meta: of the data set. read_train: reads the train split, which few kinds need.
+    """
+
+    test: Split
+    meta: Mapping[str, Any]
+    read_train: Callable[[], Split]
+
+    @cached_property
+    def train(self) -> Split:
+        """The train split, read when it is first asked for."""
+        return self.read_train()
+
+
+Explain = Callable[[nn.Module, Mapping[str, Any], Images, str], Iterable[Mapping[str, Any]]]
 
 
 def explain_once(
     explain: Explain,
     network: nn.Module,
     explainer: Mapping[str, Any],
-    test: Split,
+    images: Images,
     unit: str,
     key: str,
-    dataset: str,
     device: str,
 ) -> list[dict[str, Any]]:
     """What an explainer finds in one network, as rows: computed once, then in the store.
@@ -32,18 +51,17 @@ def explain_once(
         explain: of the explainer's kind.
         network: the trained classifier, uint8 images in, logits out.
         explainer: its definition.
-        test: the test split.
+        images: of the data set.
         unit: digest of the store's entry.
         key: of the network's run, for the ledger: the network meets the test split once more.
-        dataset: name of the data set, for the ledger.
         device: "cpu" or "cuda".
     """
     entry = Entry(unit)
     with entry.locked():
         state = entry.load()
         if state is None:
-            evaluating.note(f"{key}-{unit}", dataset, len(test.labels))
-            state = {"done": True, "explained": [dict(row) for row in explain(network, explainer, test, device)]}
+            evaluating.note(f"{key}-{unit}", images.meta["name"], len(images.test.labels))
+            state = {"done": True, "explained": [dict(row) for row in explain(network, explainer, images, device)]}
             entry.save(state)
     rows: list[dict[str, Any]] = state["explained"]
     return rows

@@ -30,6 +30,7 @@ NEEDS = {
     "neighbours": ("audits", "neighbours", "train", "meta", "shards"),
     "confusion": ("experiments", "predictions", "meta"),
     "masking": ("experiments", "explanations"),
+    "attention": ("experiments", "explanations", "meta"),
     "width": ("experiments",),
     "epochs": ("experiments", "histories"),
 }

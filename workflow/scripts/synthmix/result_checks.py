@@ -12,7 +12,8 @@ from synthmix.schema import read_schema
 
 POOL = ("dataset", "pool", "extractor")
 USUAL_METRICS = ("isc", "fid", "kid", "precision", "recall")  # of a score that names none
-EXPLAINED = {"masking": ("vit_block",)}  # kinds of explainers that look into some architectures only
+# Kinds of explainers that look into some architectures only; each is shown by the kind of figure of the same name.
+EXPLAINED = {"masking": ("vit_block",), "attention": ("vit_block",)}
 OF_POOLS = ("scores", "audits", "detections")  # what is measured of the first n images per class of a pool
 
 
@@ -216,25 +217,25 @@ def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Pro
     if figure["kind"] == "neighbours":
         yield from _shown(where, figure, POOL, _rows(study.content["audits"], POOL), "audits")
         return
-    if figure["kind"] == "masking":
-        yield from _masking(study, where, figure)
-        return
     if figure["kind"] in ONE_DATASET:
         figure = {**figure, "dataset": study.dataset_of(figure)}
         if not figure["dataset"]:
             yield _no_dataset(where)
             return
+    if figure["kind"] in EXPLAINED:
+        yield from _explained(study, where, figure)
+        return
     yield from _arms_shown(study, where, figure)
     if figure["kind"] == "usefulness":
         yield from _usefulness(study, where, figure)
 
 
-def _masking(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Problem]:
+def _explained(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Problem]:
     keys = (*ARM, "explainer")
     yield from _shown(where, figure, keys, _rows(study.content["explanations"], keys), "explanations")
     kind = study.of["explainers"][figure["explainer"]]["kind"]
-    if kind != "masking":
-        yield f"{where}.explainer", f"{figure['explainer']} is of kind {kind}; name one of kind masking"
+    if kind != figure["kind"]:
+        yield f"{where}.explainer", f"{figure['explainer']} is of kind {kind}; name one of kind {figure['kind']}"
 
 
 def _no_dataset(where: str) -> Problem:

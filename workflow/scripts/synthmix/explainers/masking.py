@@ -13,14 +13,14 @@ import torch
 from torch import nn
 
 from synthmix import engine
-from synthmix.data import Split
+from synthmix.explaining import Images
 from synthmix.models.vit_block import Attention
 
 COLUMNS = ("what", "layer", "head", "accuracy")
 
 
 def explain(
-    network: engine.Classifier, explainer: Mapping[str, Any], test: Split, device: str
+    network: engine.Classifier, explainer: Mapping[str, Any], images: Images, device: str
 ) -> Iterator[dict[str, Any]]:
     """Accuracy on all test images, in [0, 1], by what is left out: a row each.
 
@@ -28,10 +28,10 @@ def explain(
     where there is none.
     """
     network = network.to(device).to(memory_format=torch.channels_last)
-    images, labels = engine.to_device(test.images, device), torch.from_numpy(test.labels).to(device)
+    pixels, labels = engine.to_device(images.test.images, device), torch.from_numpy(images.test.labels).to(device)
 
     def row(what: str, layer: int | None = None, head: int | None = None) -> dict[str, Any]:
-        right = engine.logits(network, images).argmax(1) == labels
+        right = engine.logits(network, pixels).argmax(1) == labels
         return {"what": what, "layer": layer, "head": head, "accuracy": right.double().mean().item()}
 
     yield row("none")

@@ -53,19 +53,21 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     seed = spec.get("seed", found["seed"].min())
     blocks = _blocks(spec, found[found["seed"] == seed], list(artefacts.meta(spec["dataset"])["classes"]))
     columns = 1 + len(blocks[0][1][0].maps)
-    across = max(1, min(len(blocks), ACROSS // columns))
+    named = style.tick_mm(row.label for _, rows in blocks for row in rows) + 3
+    across = max(1, min(len(blocks), ACROSS // columns, int(style.width_mm(spec) / 2 / named)))
     bands = [blocks[start : start + across] for start in range(0, len(blocks), across)]
     lines = [max(len(rows) for _, rows in band) for band in bands]
-    named = style.tick_mm(row.label for _, rows in blocks for row in rows) + 3
     fixed = across * named + BAR_MM
-    tile = (style.width_mm(spec) - fixed) / across / columns / (1 + GAP)
+    tile = max(1.0, (style.width_mm(spec) - fixed) / across / columns / (1 + GAP))
     if not spec.get("width_mm"):
         tile = min(tile, TILE_MM, _side((HEIGHT_MM - HEAD_MM * len(bands) - 10) / sum(lines)))
     step = columns * tile * (1 + GAP) + named
     width = across * step + BAR_MM
     note = _note(spec, seed, tile)
     note_mm = 3 + 2.6 * (1 + len(note) * 1.15 // width)
-    height = sum(lines) * (tile + _gap(tile)) + HEAD_MM * len(bands) + note_mm
+    side = blocks[0][1][0].image.shape[1]
+    line_mm = tile * (1 + _gap(tile, side) / side)
+    height = sum(lines) * line_mm + HEAD_MM * len(bands) + note_mm
     figure, grid = style.panels(width, height, len(bands), across)
     figure.set_layout_engine("none")  # places are known, and those of automatic layouts are wrong for fixed aspects
     top = height
@@ -77,10 +79,10 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
                 continue
             canvas = _panel(axes, block[1], tile)
             axes.set_title(SUBJECTS[block[0]], pad=22)
-            size = np.array(canvas.shape[:2]) * tile / block[1][0].image.shape[1]
+            size = np.array(canvas.shape[:2]) * tile / side
             place = (position * step + named, top - size[0], size[1], size[0])
             axes.set_position((place[0] / width, place[1] / height, place[2] / width, place[3] / height))
-        top -= line * (tile + _gap(tile))
+        top -= line * line_mm
     long = min(50.0, height - HEAD_MM - note_mm)
     bar_axes = figure.add_axes(
         ((width - BAR_MM + 2) / width, (height - HEAD_MM - long) / height, 2.5 / width, long / height)
@@ -133,7 +135,7 @@ def overlay(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _panel(axes: Axes, rows: Sequence[Row], tile: float) -> np.ndarray:
     """Draw a block with maps of `tile` mm; returns its picture, float (H, W, 3)."""
     height, width = rows[0].image.shape[:2]
-    below, beside = round(_gap(tile) * width / tile) or 1, max(1, round(width * GAP))
+    below, beside = _gap(tile, width), max(1, round(width * GAP))
     columns = 1 + len(rows[0].maps)
     canvas = np.ones((len(rows) * (height + below) - below, columns * (width + beside) - beside, 3))
     for index, row in enumerate(rows):
@@ -171,9 +173,9 @@ def _write(axes: Axes, text: str, place: tuple[float, float], points: float, ali
     axes.annotate(text, place, (0, points), textcoords="offset points", ha="center", va=align, fontsize=size)
 
 
-def _gap(tile: float) -> float:
-    """Between the rows, in mm: room for a number where one is shown."""
-    return NUMBER_MM if tile >= NUMBERED_MM else tile * GAP
+def _gap(tile: float, side: int) -> int:
+    """Between the rows, in pixels of images with `side` of them: room for a number where one is shown."""
+    return max(1, round(side * (NUMBER_MM / tile if tile >= NUMBERED_MM else GAP)))
 
 
 def _side(line: float) -> float:

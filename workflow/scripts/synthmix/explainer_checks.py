@@ -31,8 +31,8 @@ def _of_classes(
     """The classes under a key are those of the data sets of an entry, as far as these are known before any job."""
     for dataset in listed(entry["dataset"]) if key in own else ():
         names = known.class_names(dataset, study.of["datasets"][dataset])
-        for label in own[key] if names else ():
-            if label not in names:
+        for label in own[key]:
+            if names is not None and label not in names:
                 yield where, f"{shown(label)} is no class of data set {dataset}{suggestion(label, names)}"
 
 

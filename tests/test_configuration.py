@@ -378,7 +378,7 @@ def test_accuracy_is_what_a_study_is_judged_by_whether_it_says_so_or_not(folder:
 
 
 def test_a_figure_names_its_data_set_where_there_are_several(folder: Path) -> None:
-    figures = [setter(f"figures/{name}/dataset", "digits") for name in ("usefulness", "curves", "confusion")]
+    figures = [setter(f"figures/{name}/dataset", "digits") for name in ("usefulness", "curves", "confusion", "maps")]
     second = setter("runs/5", {**STUDY["runs"][0], "dataset": "other"})
     write(folder, "a", edited(OTHER, *figures, second))
     assert list(read_studies(folder, ["a"]).active) == ["a"]

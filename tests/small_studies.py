@@ -89,10 +89,6 @@ def _digits(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
     return {"source": "embedded", "name": "digits", "test": 0.2, **kept, **STAND_INS[name]}
 
 
-def listed(names: str | list[str]) -> list[str]:
-    return [names] if isinstance(names, str) else names
-
-
 def write(workspace: Any, name: str, study: dict[str, Any]) -> None:
     """Put a study in the place of a workspace's studies."""
     for path in (workspace / "studies").glob("*.yaml"):

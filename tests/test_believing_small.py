@@ -10,6 +10,7 @@ import small_studies
 from workspace import Workspace
 
 from synthmix.files import read_json
+from synthmix.plan import listed
 from synthmix.statistics import t_interval
 
 NAME = "believing-small"
@@ -59,7 +60,7 @@ def check_report(workspace: Workspace, study: dict[str, Any]) -> None:
     comparisons = read_table(workspace, "comparisons.csv")
     assert comparisons["primary"].sum() == 1
     assert set(comparisons["metric"]) == {"balanced_accuracy"}
-    scored = [(entry["dataset"], pool) for entry in study["scores"] for pool in small_studies.listed(entry["pool"])]
+    scored = [(entry["dataset"], pool) for entry in study["scores"] for pool in listed(entry["pool"])]
     for dataset, pool in scored:
         (path,) = (workspace / f"results/scores/{dataset}/{pool}").glob("lite0-n*.json")
         for name, metric in read_json(path)["metrics"].items():

@@ -4,10 +4,9 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from synthmix.formatting import missing
-from synthmix.published import Entry
+from synthmix.published import COMPARABLE, Entry
 
 NAMES = ("dataset", "training_set", "model", "recipe")  # what an entry may say of the row that it belongs to
-COMPARABLE = {True: "yes", False: "no", None: ""}
 
 
 def beside(entries: Iterable[Entry], row: Entry, quantities: Collection[str]) -> dict[str, Any]:

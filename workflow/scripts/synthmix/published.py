@@ -5,6 +5,7 @@ from typing import Any
 
 Entry = Mapping[str, Any]
 
+COMPARABLE = {True: "yes", False: "no", None: ""}  # what a cell says of whether values can be compared
 # Whose features the name of a score stands for in publications.
 STANDARD = {"isc": "inception", "fid": "inception", "fd_infinity": "inception", "kid": "inception", "cmmd": "clip"}
 
@@ -13,8 +14,11 @@ def beside(entry: Entry | None) -> dict[str, Any]:
     """The cells of a row that a published value stands in: published, comparable and reason; empty without an entry."""
     if entry is None:
         return {"published": None, "comparable": "", "reason": None}
-    comparable = {True: "yes", False: "no", None: ""}[entry.get("comparable")]
-    return {"published": entry["value"], "comparable": comparable, "reason": entry.get("reason")}
+    return {
+        "published": entry["value"],
+        "comparable": COMPARABLE[entry.get("comparable")],
+        "reason": entry.get("reason"),
+    }
 
 
 def notes(entries: Iterable[Entry]) -> list[str]:

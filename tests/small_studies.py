@@ -1,21 +1,34 @@
 """Shipped small studies on data that a test has at hand, and with numbers that fit into a test."""
 
+import itertools
 import os
+import re
+import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
+from workspace import Workspace
+
+from synthmix.plan import listed
+
+ARM = ("dataset", "training_set", "model", "recipe")
+CONFIG = "studies: [{}]\ndevice: cpu\nresources:\n  train_generator: {{threads: 1}}\n"
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("SYNTHMIX_TEST_DATA", REPOSITORY.parent / "shared/data"))
 # What a data set of a study is called among the test data.
-FOLDERS = {"mnist": "mnist", "mnist16": "mnist", "lesions": "melanoma64"}
+FOLDERS = {"mnist": "mnist", "mnist16": "mnist", "two16": "mnist", "lesions": "melanoma64"}
 # What stands in for it where there are none; two of ten digits make a rare class of lesions.
 STAND_INS: dict[str, dict[str, Any]] = {
     "mnist": {},
     "mnist16": {},
+    "two16": {},
     "lesions": {"merge": {"benign": [str(n) for n in range(8)], "malignant": ["8", "9"]}, "channels": 3},
 }
+
+KEPT = ("val", "resolution", "limit", "classes")  # what a data set has in common with the one that stands in for it
 
 # Recipes whose runs another recipe's runs stand for.
 LEFT_OUT = ("w16-epochs",)
@@ -72,6 +85,18 @@ def reduced(study: dict[str, Any], by: int = 8, seeds: int = 2) -> dict[str, Any
     }
 
 
+def reduced_sweeps(study: dict[str, Any], by: int = 8) -> dict[str, Any]:
+    """The study `blocks-small` with two epochs, training sets divided by `by` and one job for all seeds of a model."""
+    datasets = {k: {**v, "val": 60, "limit": {"train": 500, "test": 200}} for k, v in study["datasets"].items()}
+    sets = {
+        k: {**v, "real": {"total": v["real"]["total"] // by}} if isinstance(v["real"], dict) else v
+        for k, v in study["training_sets"].items()
+    }
+    recipes = {k: {**v, "epochs": 2, "seeds_per_job": 6} for k, v in study["recipes"].items()}
+    recipes = {k: {key: value for key, value in v.items() if key != "evaluate_every"} for k, v in recipes.items()}
+    return {**study, "datasets": datasets, "training_sets": sets, "recipes": recipes}
+
+
 def _short(generator: dict[str, Any]) -> dict[str, Any]:
     if "train_from_scratch" in generator:
         return {**generator, "train_from_scratch": _short(generator["train_from_scratch"])}
@@ -79,18 +104,61 @@ def _short(generator: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parquet(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: dataset[key] for key in ("val", "resolution", "limit") if key in dataset}
+    kept = {key: dataset[key] for key in KEPT if key in dataset}
     files = {"train": "train.parquet", "test": "test.parquet"}
     return {"source": "parquet", "root": str(SHARED / FOLDERS[name]), **files, **kept}
 
 
 def _digits(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: dataset[key] for key in ("val", "resolution", "limit") if key in dataset}
+    kept = {key: dataset[key] for key in KEPT if key in dataset}
     return {"source": "embedded", "name": "digits", "test": 0.2, **kept, **STAND_INS[name]}
 
 
-def write(workspace: Any, name: str, study: dict[str, Any]) -> None:
-    """Put a study in the place of a workspace's studies."""
+def write(workspace: Workspace, name: str, study: dict[str, Any]) -> None:
+    """Put a study, and what lies in the folders beside the shipped ones, in the place of a workspace's studies."""
     for path in (workspace / "studies").glob("*.yaml"):
         path.unlink()
+    for folder in filter(Path.is_dir, (REPOSITORY / "studies").iterdir()):
+        shutil.copytree(folder, workspace / f"studies/{folder.name}", dirs_exist_ok=True)
     workspace.write(f"studies/{name}.yaml", yaml.safe_dump(study, sort_keys=False))
+
+
+def built(root: Path, name: str, study: dict[str, Any]) -> Workspace:
+    """A workspace in which a study was built, as `config.yaml` says that it alone should be."""
+    workspace = Workspace.of_sources(root)
+    write(workspace, name, study)
+    workspace.write("config.yaml", CONFIG.format(name))
+    workspace.snakemake()
+    return workspace
+
+
+def read_table(workspace: Workspace, study: str, name: str) -> pd.DataFrame:
+    """A CSV file of a study's results, in which only an empty cell is a missing value."""
+    return pd.read_csv(workspace / f"results/studies/{study}/{name}", keep_default_na=False, na_values=[""])
+
+
+def check_report(workspace: Workspace, name: str, study: dict[str, Any]) -> None:
+    """Every table and figure that a study asks for is there and in its report, made of the runs that it asks for."""
+    folder = f"results/studies/{name}"
+    report = workspace.read(f"{folder}/report.html")
+    for table in study["tables"]:
+        for suffix in ("csv", "md", "tex", "html"):
+            assert (workspace / f"{folder}/tables/{table}.{suffix}").stat().st_size > 0
+        assert table in report
+        assert not re.search(r"\b(nan|None|NaT)\b", workspace.read(f"{folder}/tables/{table}.md")), table
+    for figure in study["figures"]:
+        for suffix in ("svg", "png"):
+            assert (workspace / f"{folder}/figures/{figure}.{suffix}").stat().st_size > 0
+        assert f"{folder}/figures/{figure}.svg" in report
+    asked = {
+        (*each, seed)
+        for run in study["runs"]
+        for each in itertools.product(*(listed(run[key]) for key in ARM))
+        for seed in (range(run["seeds"]) if isinstance(run["seeds"], int) else run["seeds"])
+    }
+    experiments = read_table(workspace, name, "experiments.csv")
+    assert set(experiments[[*ARM, "seed"]].itertuples(index=False, name=None)) == asked
+    assert len(experiments) == len(asked)
+    assert experiments["balanced_accuracy"].between(0, 1).all()
+    ledger = [line.split(",")[2] for line in workspace.read("results/test_ledger.csv").splitlines()]
+    assert len(ledger) == len(set(ledger))

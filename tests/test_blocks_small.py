@@ -1,0 +1,40 @@
+"""Study blocks-small: its report is complete in a variant of a few minutes; in full it finds what it should find."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import small_studies
+from small_studies import read_table
+from workspace import Workspace
+
+NAME = "blocks-small"
+SHIPPED = small_studies.read(NAME)
+
+pytestmark = pytest.mark.workflow
+
+
+def check(workspace: Workspace, study: dict[str, Any]) -> None:
+    """Everything that the study asks for is there and holds what it is about."""
+    small_studies.check_report(workspace, NAME, study)
+    exponents = read_table(workspace, NAME, "tables/exponents.csv")
+    assert set(exponents["model"]) == {"cnn10", "vit64-h1-l1", "vit64-h4-l3"}
+    assert set(exponents["n"]) == {4}
+    assert set(exponents["published_alpha"].dropna()) == {-0.53}
+    peak = read_table(workspace, NAME, "tables/peak.csv")
+    assert set(peak["published_width"].dropna()) == {2}
+    assert set(read_table(workspace, NAME, "tables/crossing.csv")["over"]) == {"cnn10"}
+
+
+def test_the_report_is_complete_in_a_variant_of_minutes(tmp_path: Path) -> None:
+    study = small_studies.reduced_sweeps(small_studies.at_hand(SHIPPED))
+    check(small_studies.built(tmp_path / "built", NAME, study), study)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not small_studies.has_data(SHIPPED), reason="no MNIST in SYNTHMIX_TEST_DATA")
+def test_the_whole_study_finds_what_it_should_find(tmp_path: Path) -> None:
+    """Half an hour on two cores."""
+    study = small_studies.at_hand(SHIPPED)
+    workspace = small_studies.built(tmp_path / "built", NAME, study)
+    check(workspace, study)

@@ -50,7 +50,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         _panel(axes, each, limit)
         axes.set_title(_title(spec, arm, [other for other, _ in panels]))
     bar = figure.colorbar(grid[0, 0].collections[0], ax=grid, aspect=25, pad=0.01)
-    bar.set_label("Change of accuracy (points)")
+    bar.set_label("Change (points)")
     bar.outline.set_visible(False)
     whole = ", ".join(f"{100 * rows[rows['what'] == 'none']['accuracy'].mean():.1f} %" for _, rows in panels)
     seeds = style.span(rows["seed"].nunique() for _, rows in panels)

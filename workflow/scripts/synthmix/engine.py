@@ -143,7 +143,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def logits(model: nn.Module, images: Tensor, batch_size: int | None = None) -> Tensor:
-    """Logits (N, classes), float32, of uint8 images (N, C, H, W); batch_size: default at most 1024, fewer of large ones."""
+    """Logits (N, classes), float32, of uint8 images (N, C, H, W); batch_size: default 1024, fewer of large images."""
     side = getattr(getattr(model, "network", None), "input_size", None) or max(images.shape[-2:])
     batch_size = batch_size or max(1, min(1024, PIXELS // side**2))
     with evaluating(model):

@@ -43,8 +43,11 @@ def given(model: Mapping[str, Any]) -> Path | None:
 
 
 def package_file(package: str) -> Path:
-    """The file of weights that an installed Python package carries. Raises ValueError where there is not exactly one."""
-    found = importlib.util.find_spec(package)
+    """The one file of weights that an installed Python package carries. Raises ValueError where there is none."""
+    try:
+        found = importlib.util.find_spec(package)
+    except ModuleNotFoundError:  # of the package around it
+        found = None
     places = [Path(each) for each in (found.submodule_search_locations or [])] if found else []
     if not places:
         raise ValueError(f"the Python package {package} is not installed; install it, or correct the name")
@@ -62,7 +65,7 @@ def _only(files: list[Path], holder: str) -> Path:
 
 
 def checksummed(studies: Mapping[str, Definition]) -> dict[str, Definition]:
-    """The studies, with the SHA-256 of every file of weights that their runs start from: another file is another spec."""
+    """The studies, with the SHA-256 of each file of weights that their runs start from: another file, another spec."""
     return {name: {**study, "models": _models(study)} for name, study in studies.items()}
 
 

@@ -38,7 +38,7 @@ def prepared(name: str, dataset: Definition) -> Definition | None:
 
 
 def side(name: str, dataset: Definition) -> int | None:
-    """Pixels a side of a data set's images, of the longer side where they are not square; None where it is not known."""
+    """Pixels a side of a data set's images, of the longer side where these differ; None where it is not known."""
     if dataset["source"] == "embedded" or "resolution" in dataset:
         return int(dataset.get("resolution", 8))
     meta = prepared(name, dataset)

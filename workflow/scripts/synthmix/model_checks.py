@@ -20,7 +20,7 @@ REGISTERED = re.compile(r"\n@register_model\b(?:.*\n)+?def (\w+)\(")
 
 
 def models(study: Study) -> Iterator[Problem]:
-    """Networks of libraries exist, their weights are at one place, and their images are RGB; of models that runs use."""
+    """Networks of libraries that runs use exist, have their weights at one place, and get RGB images."""
     for name in dict.fromkeys(arm[2] for arm in study.arms):
         if study.of["models"][name]["architecture"] in LIBRARIES:
             for key, text in _model(study.of["models"][name]):

@@ -75,8 +75,8 @@ def assemble(
 def head(form: Mapping[str, Any] | None, features: int, classes: int) -> nn.Module:
     """The layers from features (N, D) to logits (N, classes), with PyTorch's default initialisation.
 
-    form: None for one linear layer; else `hidden` (units of a layer before it, with ReLU), `batch_norm` (before the ReLU)
-    and `dropout` (after it, a probability).
+    form: None for one linear layer; else `hidden` (units of a layer before it, with ReLU), `batch_norm` (before the
+    ReLU) and `dropout` (after it, a probability).
     """
     if form is None:
         return nn.Linear(features, classes)
@@ -90,7 +90,7 @@ def head(form: Mapping[str, Any] | None, features: int, classes: int) -> nn.Modu
 
 
 def without_values(make: Callable[[], nn.Module]) -> nn.Module:
-    """A network on the meta device, where layers have shapes and no values: made in no time, and without drawing any."""
+    """A network on the meta device, where layers have shapes and no values: made fast, and without drawing any."""
     try:
         with torch.device("meta"):
             return make()

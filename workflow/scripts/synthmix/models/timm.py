@@ -1,7 +1,7 @@
 """Any network of timm, with random or pretrained weights, and a new head.
 
-The backbone is timm's network without its classifier: its own pooling, `num_classes=0`. Random weights are drawn as timm
-draws them.
+The backbone is timm's network without its classifier: its own pooling, `num_classes=0`. Random weights are drawn as
+timm draws them.
 """
 
 from collections.abc import Mapping
@@ -38,14 +38,15 @@ def load(network: Network, model: Mapping[str, Any], path: Path) -> None:
 
     Raises ValueError where the file does not fit.
     """
-    backbone, whole = network.backbone.network, networks.without_values(partial(_created, model))
+    backbone: Any = network.backbone.network
+    whole = networks.without_values(partial(_created, model))
     pretrained.load(backbone, path, model["name"], whole, model.get("random_layers") or ())
     network.normalisation = (backbone.pretrained_cfg["mean"], backbone.pretrained_cfg["std"])
 
 
 def target_layer(network: Network) -> nn.Module:
-    """The last stage of feature maps, as timm's `feature_info` has it; of a vision transformer with a class token the norm
-    before its last attention, since behind that only this token counts.
+    """The last stage of feature maps, as timm's `feature_info` has it; of a vision transformer with a class token the
+    norm before its last attention, since behind that only this token counts.
     """
     backbone: Any = network.backbone.network
     found: nn.Module = backbone.get_submodule(backbone.feature_info[-1]["module"])

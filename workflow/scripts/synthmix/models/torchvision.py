@@ -93,7 +93,7 @@ def _backbone(model: Mapping[str, Any]) -> nn.Module:
 
 
 def _weights(model: Mapping[str, Any]) -> Any:
-    """torchvision's entry of the published weights; for a file of one's own that of the default, for its normalisation."""
+    """torchvision's entry of the published weights; for a file that of the default, whose normalisation it takes."""
     entries = torchvision.models.get_model_weights(model["name"])
     name = model["weights"] if initial_weights.published(model) else "default"
     if name.upper() not in entries.__members__:

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,23 @@ COUNTER = "num_batches_tracked"  # of batch norm; older files lack it, and no re
 def builder(architecture: Any, model: Mapping[str, Any], settings: Mapping[str, Any]) -> Callable[..., nn.Module]:
     """The `build` of an architecture's module, and after it, where the model has pretrained weights, its `load`.
 
-    They are looked for before anything is built. settings: `weights` and `offline` of config.yaml. Raises
-    MissingWeightsError; ValueError where the file is not the planned one.
+    The file is looked for when a network is built for the first time: finished trainings need none. settings: `weights`
+    and `offline` of config.yaml. The function raises MissingWeightsError; ValueError where the file is not the planned
+    one or does not fit.
     """
     build: Callable[..., nn.Module] = architecture.build
     if not initial_weights.wanted(model):
         return build
-    (path,) = architecture.locate(model, Path(settings["weights"]), settings["offline"])
-    initial_weights.require_planned(model, path)
 
-    @wraps(build)
+    @cache
+    def path() -> Path:
+        (found,) = architecture.locate(model, Path(settings["weights"]), settings["offline"])
+        initial_weights.require_planned(model, found)
+        return Path(found)
+
     def loaded(*arguments: Any) -> nn.Module:
-        network = build(*arguments)
-        architecture.load(network, model, path)
+        file, network = path(), build(*arguments)
+        architecture.load(network, model, file)
         return network
 
     return loaded

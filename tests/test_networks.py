@@ -83,7 +83,13 @@ def test_a_head_has_the_layers_that_it_names() -> None:
     ("module", "name", "channels", "size", "message"),
     [
         (torchvision_model, "vit_b_16", 3, 32, r"vit_b_16 does not take images of 32 x 32 pixels \(.*224.*set the mod"),
-        (timm_model, "test_vit", 3, 32, r"test_vit does not take images of 32 x 32 pixels \(.*set the model's input_s"),
+        (
+            timm_model,
+            "vit_tiny_patch16_224",
+            3,
+            32,
+            r"does not take images of 32 x 32 pixels \(.*224.*set the model's inp",
+        ),
         (torchvision_model, "alexnet", 3, 16, "alexnet does not take images of 16 x 16 pixels"),
         (timm_model, "test_vit", 1, 160, "takes RGB images, not images of one channel: set channels: 3"),
         (timm_model, "resnet99", 3, 224, "resnet99 is no network of timm"),

@@ -11,12 +11,14 @@ import argparse
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
+from synthmix import initial_weights  # noqa: E402 (not installed)
 from synthmix.classes import DatasetError  # noqa: E402
 from synthmix.configuration import ConfigurationError, read_config, read_studies  # noqa: E402 (not installed)
 from synthmix.weights import MissingWeightsError  # noqa: E402
@@ -77,7 +79,10 @@ def _needs(study: dict[str, Any], config: dict[str, Any]) -> Iterator[Need]:
                 f"extractor {name} ({extractor['kind']})",
                 _locator(module.locate, extractor, weights, Path(config["weights"])),
             )
-
+    for name, model in study["models"].items():
+        if initial_weights.wanted(model):
+            locate = importlib.import_module(f"synthmix.models.{model['architecture']}").locate
+            yield Need(f"model {name} ({model['name']})", partial(locate, model, Path(config["weights"])))
     for name, chosen in study["filters"].items():
         module = importlib.import_module(f"synthmix.filters.{chosen['kind']}")
         if hasattr(module, "locate"):

@@ -1,5 +1,5 @@
 # The plan: every run, job, shard and target is known once this file has been read.
-from synthmix import estimates, graph, layout
+from synthmix import estimates, graph, layout, network_checks
 from synthmix.configuration import ConfigurationError
 from synthmix.plan import Job, Plan
 from synthmix.products import Products
@@ -21,7 +21,8 @@ onstart:
     slots = None if workflow.local_exec else workflow.nodes
     try:
         estimates.check_budget(graph.planned(), PLAN.config["budget"], slots, os.cpu_count())
-    except estimates.OverBudgetError as error:
+        network_checks.networks(graph.planned(), PLAN)
+    except (estimates.OverBudgetError, network_checks.NetworkError) as error:
         raise WorkflowError(str(error)) from None
 
 

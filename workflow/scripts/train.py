@@ -1,6 +1,6 @@
 """Train the classifiers of one job: every training set of its bundle, every seed of its block."""
 
-from synthmix import data, job, runs
+from synthmix import data, job, pretrained, runs
 from synthmix.draws import assemble
 from synthmix.files import read_json
 from synthmix.interruption import Interruption
@@ -10,7 +10,7 @@ from synthmix.training import Data, fit
 
 spec = job.start(snakemake)
 device = job.device(snakemake)
-build = job.module(spec["entries"][1]).build
+build = pretrained.builder(job.module(spec["entries"][1]), spec["model"], job.settings())
 train, val, meta = (
     data.read(job.local(snakemake.input.train)),
     data.read(job.local(snakemake.input.val)),

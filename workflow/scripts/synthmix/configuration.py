@@ -15,6 +15,7 @@ from synthmix import (
     drawn,
     explainer_checks,
     filter_checks,
+    model_checks,
     prompts,
     result_checks,
     training_checks,
@@ -35,7 +36,7 @@ PIPELINE_SAMPLING = {
 }
 
 # What looks at files, after what does not.
-OF_DATA = (class_checks.classes, training_checks.last_batches, explainer_checks.attention)
+OF_DATA = (class_checks.classes, model_checks.models, training_checks.last_batches, explainer_checks.attention)
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+PIXELS = 2**22  # that a network sees at once where nothing is learned: 1024 images of 64 pixels a side, 83 of 224
+
 
 class Classifier(nn.Module):
     """A network together with the normalisation of its training set.
@@ -25,7 +27,14 @@ class Classifier(nn.Module):
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
 
     def normalise_by(self, images: Tensor | None) -> None:
-        """Take mean and standard deviation, per channel, from uint8 images (N, C, H, W); None: only scale to [0, 1]."""
+        """Take mean and standard deviation, per channel, from uint8 images (N, C, H, W); None: only scale to [0, 1].
+
+        Pretrained networks keep those that they were trained with.
+        """
+        if published := getattr(self.network, "normalisation", None):
+            for own, values in zip((self.mean, self.std), published, strict=True):
+                own.copy_(255 * torch.tensor(values).view_as(own))
+            return
         if images is None:
             self.std.fill_(255.0)
             return
@@ -133,7 +142,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def logits(model: nn.Module, images: Tensor, batch_size: int = 1024) -> Tensor:
-    """Logits (N, classes), float32, of uint8 images (N, C, H, W)."""
+def logits(model: nn.Module, images: Tensor, batch_size: int | None = None) -> Tensor:
+    """Logits (N, classes), float32, of uint8 images (N, C, H, W); batch_size: default 1024, fewer of large images."""
+    side = getattr(getattr(model, "network", None), "input_size", None) or max(images.shape[-2:])
+    batch_size = batch_size or max(1, min(1024, PIXELS // side**2))
     with evaluating(model):
         return torch.cat([model(part).float() for part in images.split(batch_size)])

@@ -37,6 +37,14 @@ def prepared(name: str, dataset: Definition) -> Definition | None:
     return found
 
 
+def side(name: str, dataset: Definition) -> int | None:
+    """Pixels a side of a data set's images, of the longer side where these differ; None where it is not known."""
+    if dataset["source"] == "embedded" or "resolution" in dataset:
+        return int(dataset.get("resolution", 8))
+    meta = prepared(name, dataset)
+    return max(meta["size"]) if meta else None
+
+
 def class_names(name: str, dataset: Definition) -> list[str] | None:
     """The classes of a data set, merged and chosen as its definition says; None where they are not known."""
     source = _source_classes(dataset)

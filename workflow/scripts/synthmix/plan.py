@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from synthmix import code, files, kinds, layout
+from synthmix import code, files, initial_weights, kinds, layout
 from synthmix.checks import DEFINITIONS
 from synthmix.configuration import read_studies, read_yaml, validate_config
 from synthmix.result_checks import USUAL_METRICS
@@ -101,7 +101,7 @@ class Plan:
         names = {path.stem for path in (root / "studies").glob("*.yaml")}
         named = [name for word in targets for name in (word, *word.split("/")[2:3]) if name in names]
         active = list(dict.fromkeys([*config["studies"], *named]))
-        plan = cls(config, read_studies(root / "studies", active).active)
+        plan = cls(config, initial_weights.checksummed(read_studies(root / "studies", active).active))
         state = {"config": config, "studies": plan.studies, "codes": plan.codes}
         path = Path(".snakemake/synthmix").absolute() / f"{digest(state)}.json"
         files.write_text(path, json.dumps(state))

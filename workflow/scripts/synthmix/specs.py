@@ -10,7 +10,7 @@ from functools import cache as memoised
 from functools import cached_property, partial
 from typing import Any
 
-from synthmix import few_shot, kinds, layout, seen
+from synthmix import few_shot, initial_weights, kinds, layout, seen
 from synthmix.plan import Definition, Job, Plan, members
 from synthmix.spec import canonical, digest
 
@@ -148,7 +148,7 @@ class Specs:
             "train.py",
             self._architecture(model),
             training_set={**_without(used, "pool", "filter"), "monitor": monitor},
-            model=self.of["models"][model],
+            model=initial_weights.identity(self.of["models"][model]),
             recipe=_without(self.of["recipes"][recipe], "seeds_per_job"),
             seed=seed,
             upstream={"data": digest(self.data(dataset)), "shards": shards, "kept": kept},

@@ -12,7 +12,8 @@ ONE_PIXEL = {"cifar": 2**3, "imagenet": 2**5}
 def last_batches(study: Study) -> Iterator[Problem]:
     """Batch norm has no variance to divide by where a batch is one image and its features are one pixel."""
     for dataset, training_set, model, recipe in study.arms:
-        if not _ends_in_one_pixel(study.of["models"][model], dataset, study.of["datasets"][dataset]):
+        norm = _batch_norm(study.of["models"][model], dataset, study.of["datasets"][dataset])
+        if norm is None:
             continue
         images = train_images(dataset, study.of["datasets"][dataset], study.of["training_sets"][training_set])
         own = study.of["recipes"][recipe]
@@ -20,17 +21,20 @@ def last_batches(study: Study) -> Iterator[Problem]:
         reached = "epochs" in own or (images is not None and own["steps"] > images // batch)
         if batch == 1 or (images is not None and images % batch == 1 and reached):
             whole = f" of the {images} of training set {training_set} on {dataset}" if images and batch > 1 else ""
-            problem = f"{batch} makes a batch of one image{whole}, and model {model}, whose last features are one pixel"
-            yield f"recipes.{recipe}.batch_size", f"{problem}, has a batch norm that needs two; change it"
+            problem = f"{batch} makes a batch of one image{whole}, and model {model}{norm} that needs two; change it"
+            yield f"recipes.{recipe}.batch_size", problem
 
 
-def _ends_in_one_pixel(model: Definition, name: str, dataset: Definition) -> bool:
+def _batch_norm(model: Definition, name: str, dataset: Definition) -> str | None:
+    """What is said of a model that has a batch norm over one value per image and channel; None of one without."""
+    if model.get("head", {}).get("batch_norm"):
+        return " has a batch norm in its head"
     if model["architecture"] != "resnet":
-        return False
-    side = dataset.get("resolution", 8 if dataset["source"] == "embedded" else None)
-    if side is None and (meta := known.prepared(name, dataset)):
-        side = max(meta["size"])
-    return side is not None and side <= ONE_PIXEL[model["stem"]]
+        return None
+    side = known.side(name, dataset)
+    if side is None or side > ONE_PIXEL[model["stem"]]:
+        return None
+    return ", whose last features are one pixel, has a batch norm"
 
 
 def train_images(name: str, dataset: Definition, training_set: Definition) -> int | None:

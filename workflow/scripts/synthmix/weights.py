@@ -1,6 +1,7 @@
 """Where the weights of a published network are found, and what to say when they are not."""
 
 import contextlib
+import re
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download, hf_hub_url
@@ -55,5 +56,30 @@ def timm_file(variant: str, weights: Path | None, folder: Path, offline: bool) -
 
     configuration = timm.get_pretrained_cfg(variant) if timm.is_model(variant.split(".")[0]) else None
     if configuration is None or not configuration.hf_hub_id:
-        raise ValueError(f"extractor variant {variant!r} is not a pretrained timm network: see timm.list_pretrained()")
+        raise ValueError(f"{variant!r} is not a pretrained timm network: see timm.list_pretrained()")
     return hub_file(configuration.hf_hub_id, "model.safetensors", weights, folder, offline)
+
+
+def torch_file(url: str, network: str, weights: Path | None, folder: Path, offline: bool) -> Path:
+    """A file of weights behind an address, whose name holds the first digits of its SHA-256.
+
+    Looked for at `weights` (a file, or a folder that holds it) if given; else in `folder`, where it is downloaded to
+    unless `offline`. Raises MissingWeightsError.
+    """
+    import torch
+
+    name = url.rsplit("/", 1)[-1]
+    if weights is not None:
+        return given_file(weights, name, network, url)
+    path = folder / name
+    if path.is_file():
+        return path
+    if offline:
+        raise MissingWeightsError(network, url, path, "offline: true")
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = re.search(r"-([0-9a-f]+)\.", name)
+    try:
+        torch.hub.download_url_to_file(url, str(path), digest and digest[1], progress=False)
+    except (OSError, RuntimeError) as error:
+        raise MissingWeightsError(network, url, path, f"the download failed, {error}") from error
+    return path

@@ -2,7 +2,6 @@
 
 import io
 import pickle
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 
 from synthmix.features import FeatureExtractor, PosteriorExtractor
 from synthmix.files import sha256
-from synthmix.weights import MissingWeightsError, given_file
+from synthmix.weights import torch_file
 
 KIND = "inception"
 NAME = "inception-v3-compat"
@@ -54,17 +53,4 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
 
 def locate(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: bool) -> list[Path]:
     """The file of weights, downloaded where it is not there. Raises MissingWeightsError."""
-    if weights is not None:
-        return [given_file(weights, FILE_NAME, NAME, URL_INCEPTION_V3)]
-    path = folder / FILE_NAME
-    if path.is_file():
-        return [path]
-    if offline:
-        raise MissingWeightsError(NAME, URL_INCEPTION_V3, path, "offline: true")
-    folder.mkdir(parents=True, exist_ok=True)
-    digest = re.search(r"-([0-9a-f]+)\.", FILE_NAME)
-    try:
-        torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), digest and digest[1], progress=False)
-    except (OSError, RuntimeError) as error:
-        raise MissingWeightsError(NAME, URL_INCEPTION_V3, path, f"the download failed, {error}") from error
-    return [path]
+    return [torch_file(URL_INCEPTION_V3, NAME, weights, folder, offline)]

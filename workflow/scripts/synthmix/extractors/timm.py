@@ -1,18 +1,16 @@
 """Features of any pretrained image classifier of timm: the maps of its last stage, averaged over positions."""
 
-import importlib.util
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
+from synthmix import pretrained
 from synthmix.features import FeatureExtractor, PosteriorExtractor, SquareInput
 from synthmix.files import sha256
+from synthmix.initial_weights import package_file
 from synthmix.weights import timm_file
 
 KIND = "timm"
@@ -42,7 +40,7 @@ def build(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline: 
     variant, size = spec["variant"], int(spec["image_size"])
     (path,) = locate(spec, weights, folder, offline)
     network = timm.create_model(variant)
-    _load(network, path, variant)
+    pretrained.load(network, path, variant)
     network.eval()
     wrapped = StageNetwork(network, SquareInput(size, network.pretrained_cfg["mean"], network.pretrained_cfg["std"]))
     with torch.inference_mode():
@@ -63,21 +61,4 @@ def locate(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline:
         raise ValueError(f"extractor variant {variant!r} is no network of timm: see timm.list_models()")
     if package is None:
         return [timm_file(variant, weights, folder, offline)]
-    found = importlib.util.find_spec(package)
-    places = [Path(each) for each in (found.submodule_search_locations or [])] if found else []
-    files = [path for place in places for path in sorted(place.rglob("*")) if path.suffix in (".pth", ".safetensors")]
-    if len(files) != 1:
-        problem = f"holds {len(files)} files of weights, not one" if places else "is not installed"
-        raise ValueError(f"no weights for {variant}: the Python package {package} {problem}: correct `package`")
-    return files
-
-
-def _load(network: nn.Module, path: Path, variant: str) -> None:
-    try:
-        values = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
-        expected = network.state_dict()
-        if set(values) != set(expected):
-            values = dict(zip(expected, values.values(), strict=True))
-        network.load_state_dict(values)
-    except (SafetensorError, RuntimeError, ValueError, AttributeError, pickle.UnpicklingError, EOFError) as error:
-        raise ValueError(f"{path} does not hold the weights of {variant}: get them again") from error
+    return [package_file(package)]

@@ -17,14 +17,10 @@ def parts(study: Study) -> Iterator[Problem]:
         own, architecture = study.of["recipes"][recipe], study.of["models"][model]["architecture"]
         if architecture in WITH_PARTS:
             continue
-        freeze = own.get("freeze", [])
-        for key, named in (
-            ("freeze", {"backbone", "head"} & {each.split(".")[0] for each in freeze}),
-            ("head_rate", ""),
-        ):
-            if named or (key == "head_rate" and key in own):
-                problem = f"model {model}, a {architecture}, has no backbone and no head; name its layers, or delete it"
-                yield f"recipes.{recipe}.{key}", problem
+        wrong = ["freeze"] if {"backbone", "head"} & {each.split(".")[0] for each in own.get("freeze", ())} else []
+        for key in wrong + ["head_rate"] * ("head_rate" in own):
+            problem = f"model {model}, a {architecture}, has no backbone and no head"
+            yield f"recipes.{recipe}.{key}", f"{problem}; {'name its layers' if key == 'freeze' else 'delete it'}"
 
 
 def last_batches(study: Study) -> Iterator[Problem]:

@@ -88,7 +88,7 @@ def test_other_networks_train_on_one_image() -> None:
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "parts", "refused"), [(10, 2, False), (27, 2, True), (28, 2, False), (27, 3, True), (3, 2, True)]
+    ("batch_size", "parts", "refused"), [(10, 2, False), (27, 2, True), (26, 2, False), (27, 3, True), (3, 2, True)]
 )
 def test_a_part_of_one_image_is_refused(batch_size: int, parts: int, refused: bool) -> None:
     """Of 30 images: 27 in a batch leave three, which in two parts are two images and one."""

@@ -24,6 +24,11 @@ def has_parts(model: nn.Module) -> bool:
     return hasattr(network, "backbone") and hasattr(network, "head")
 
 
+def head(model: nn.Module) -> nn.Module:
+    """The head of a classifier that has one."""
+    return model.get_submodule("network.head")
+
+
 class Features:
     """The features of a job's images under one backbone, the last one asked for.
 
@@ -52,12 +57,12 @@ class Features:
 
     def logits(self, model: nn.Module, images: np.ndarray, device: str) -> Tensor:
         """Logits (N, classes), float32, of uint8 images (N, H, W, C)."""
-        return engine.logits(model.network.head, self.of(model, images, device))
+        return engine.logits(head(model), self.of(model, images, device))
 
 
 def _reaching_head(model: nn.Module, images: Tensor) -> Tensor:
     caught: list[Tensor] = []
-    hook = model.network.head.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0].float()))
+    hook = head(model).register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0].float()))
     try:
         engine.logits(model, images)
     finally:

@@ -154,13 +154,13 @@ def _fit(
     trained: nn.Module = model
     see: Callable[[np.ndarray], Tensor] = partial(engine.to_device, device=device)
     if frozen.reusable(recipe):
-        trained = model.network.head
+        trained = frozen.head(model)
         see = partial((features or frozen.Features()).of, model, device=device)
         images = see(data.train.images)
     watched = {name: (see(shown), own.to(device)) for name, (shown, own) in _watched(data, recipe, seed).items()}
     every = validation_interval(recipe, steps, order.per_epoch)
     random, augmentation = torch.Generator(), recipe.get("augment") or "none"
-    forward = team.shared(trained)
+    forward: Any = team.shared(trained)
     if recipe.get("compile"):
         forward = engine.compiled(forward)
     total = torch.tensor(state["sum"], dtype=torch.float64, device=device)  # loss, correct, images since the last row

@@ -252,7 +252,7 @@ def test_a_long_value_is_shortened_and_kept_on_one_line(folder: Path) -> None:
     write(folder, "bad", edited(setter("recipes/cnn-steps/schedule", "fast\n" * 100)))
     message = error_of(folder, "bad")
     assert message.startswith(
-        'studies/bad.yaml: recipes.cnn-steps.schedule: must be one of constant, cosine, not "fast'
+        'studies/bad.yaml: recipes.cnn-steps.schedule: must be one of constant, cosine, step, plateau, not "fast'
     )
     assert len(message) < 160
 

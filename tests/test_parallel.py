@@ -17,8 +17,10 @@ import torch
 from test_diffusion import GENERATOR, IMAGES, LABELS, NEVER
 from torch.multiprocessing import ProcessExitedException
 
-from synthmix import code, diffusion, job, parallel
+from synthmix import code, diffusion, job, measuring, parallel, training
+from synthmix.draws import TrainingSet
 from synthmix.interruption import SIGNALS, Interruption
+from synthmix.models import cnn_block
 from synthmix.parallel import Team
 from synthmix.store import Entry
 from synthmix.trainers import train_from_scratch
@@ -119,6 +121,62 @@ def test_two_processes_train_a_text_to_image_pipeline_as_one_does(tmp_path):
         )
 
     assert_close(run(2), run(1))
+
+
+class Remembering(Entry):
+    """An entry that keeps each of its states."""
+
+    def save(self, tree):
+        super().save(tree)
+        if not tree.get("done"):
+            shutil.copy(self.state, self.folder / f"after-{tree['step']}")
+
+
+def classify(folder, processes, state=None):
+    """Train a classifier without batch norm in a store of its own, from the beginning or from a state.
+
+    An epoch of 17 images is two batches of 8 and one image, of which each process takes the whole.
+    """
+    random = np.random.default_rng(0)
+    images, labels = random.integers(0, 256, (31, 8, 8, 1), dtype=np.uint8), np.arange(31) % 3
+    data = training.Data(TrainingSet(images[:17], labels[:17], 11, None), images[17:], labels[17:], 3)
+    recipe = {"optimizer": "adamw", "learning_rate": 0.01, "batch_size": 8, "epochs": 4, "schedule": "plateau"}
+    recipe |= {"plateau": {"factor": 0.5, "patience": 0}, "accumulate": 3, "clip": 1.0, "precision": "float32"}
+    recipe |= {"checkpoint": "best-val", "stop": {"train_error_constant_epochs": 4, "max_seconds": 1e9}}
+    spec, entry = {"model": {"width": 2}, "recipe": recipe}, Remembering("1" * 16, folder)
+    if state:
+        shutil.copy(state, entry.state)
+    return training.fit(cnn_block.build, spec, 0, data, entry, Interruption(0.0), "cpu", processes)
+
+
+def assert_same_training(state, other):
+    rows, others = state["history"], other["history"]
+    assert [row["step"] for row in rows] == [row["step"] for row in others] == [3, 6, 9, 12]
+    for row, another in zip(rows, others, strict=True):
+        assert {name: row[name] for name in row if name != "seconds"} == pytest.approx(
+            {name: another[name] for name in another if name != "seconds"}, rel=1e-4
+        )
+    for name, value in state["model"].items():
+        np.testing.assert_allclose(value, other["model"][name], rtol=0, atol=1e-4)
+    for name in ("kept_step", "selection_images", "stopped_by", "images"):
+        assert state["facts"][name] == other["facts"][name]
+    assert state["facts"]["train_error"] == pytest.approx(other["facts"]["train_error"])
+
+
+def test_two_processes_train_a_classifier_as_one_does_and_go_on_where_any_number_was(tmp_path):
+    one, two = classify(tmp_path / "one", 1), classify(tmp_path / "two", 2)
+    assert_same_training(two, one)
+    where = Entry.folder_of("1" * 16, tmp_path / "two") / "after-5"
+    assert_same_training(classify(tmp_path / "three", 1, where), one)
+
+
+@pytest.mark.parametrize(("count", "size"), [(8, 3), (3, 3), (2, 3), (1, 2)])
+def test_the_shares_of_a_batch_make_up_its_mean(count, size):
+    """With fewer images than processes, too."""
+    values = np.random.default_rng(0).normal(size=count)
+    teams = [Team("cpu", SimpleNamespace(process_index=rank, num_processes=size)) for rank in range(size)]
+    shares = [measuring.share(team, count) for team in teams]
+    assert np.mean([values[rows].mean() * weight for rows, weight in shares]) == pytest.approx(values.mean())
 
 
 @pytest.mark.parametrize(("count", "size"), [(33, 2), (8, 4), (7, 3), (3, 3), (5, 1)])

@@ -266,7 +266,7 @@ def change_function(workspace: Workspace, file: str, name: str) -> None:
         ("draws.py", "noisy_labels", EVERY_RUN),
         ("runs.py", "write", EVERY_RUN),
         # the extractor is a classifier, trained by the same code
-        ("training.py", "rate_factor", EVERY_RUN | {"train_extractor": 1, "reference": 1, "score": 2, "table": 3}),
+        ("schedules.py", "rate_factor", EVERY_RUN | {"train_extractor": 1, "reference": 1, "score": 2, "table": 3}),
         ("models/vit_block.py", "build", SHOWN | {"train": 2, "evaluate": 2, "cross_test": 1}),
         ("diffusion.py", "fit", EVERYTHING | {"train_generator": 1, "train_generator_by_seed": 1, "generate": 2}),
         ("diffusion.py", "sample", EVERYTHING | {"generate": 2}),

@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from synthmix import diffusion, training
+from synthmix import diffusion, schedules, training
 from synthmix.draws import TrainingSet
 from synthmix.engine import Classifier
 from synthmix.interruption import Interruption
+from synthmix.measuring import DivergedError
 from synthmix.models import cnn_block, feature_cnn
 from synthmix.store import Entry
-from synthmix.training import Data, DivergedError, budget, fit, optimiser, rate_factor
+from synthmix.training import Data, fit
 
 NEVER = SimpleNamespace(due=lambda: False, done=lambda: None)
 STEPS = 7
@@ -28,6 +29,9 @@ RECIPES = {
     "augmented": {**RECIPE, "optimizer": "adam", "checkpoint": "last", "augment": "strong", "warmup_steps": 3},
     "crop": {**RECIPE, "optimizer": "sgd", "checkpoint": "last", "augment": "crop"},
     "bfloat16": {**RECIPE, "optimizer": "adamw", "checkpoint": "last", "precision": "bfloat16", "evaluate_every": 3},
+    "plateau": {**RECIPE, "optimizer": "sgd", "learning_rate": 0.1, "checkpoint": "last", "evaluate_every": 1}
+    | {"schedule": "plateau", "plateau": {"factor": 0.5, "patience": 0}, "warmup_steps": 1}
+    | {"accumulate": 3, "clip": 1.0, "label_smoothing": 0.1},
     # 21 images are three steps an epoch: no prediction changes, so the sixth step is the last
     "constant": {**RECIPE, "optimizer": "sgd", "learning_rate": 1e-9, "checkpoint": "last"}
     | {"stop": {"train_error_constant_epochs": 2}},
@@ -146,7 +150,7 @@ def test_resumed_after_every_step_equals_uninterrupted(train):
 
 def test_a_resumed_training_does_only_the_steps_that_are_left(train, monkeypatch):
     done = []
-    monkeypatch.setattr(training, "rate_factor", lambda recipe, step, steps: done.append(step) or 1.0)
+    monkeypatch.setattr(schedules, "rate_factor", lambda recipe, step, *_: done.append(step) or 1.0)
     train(stops=[3, 2])
     assert done == list(range(STEPS))
 
@@ -278,8 +282,8 @@ def test_the_clock_ends_a_training_and_counts_over_resumptions(train, monkeypatc
     """One second a step, and a pause of an hour before the training resumes."""
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(training.time, "monotonic", lambda: clock.now)
-    step = training.rate_factor
-    monkeypatch.setattr(training, "rate_factor", lambda *at: (setattr(clock, "now", clock.now + 1), step(*at))[1])
+    step = schedules.rate_factor
+    monkeypatch.setattr(schedules, "rate_factor", lambda *at: (setattr(clock, "now", clock.now + 1), step(*at))[1])
     whole = train("sgd", stop={"max_seconds": 5})
     assert whole["facts"]["stopped_by"] == "max_seconds"
     assert whole["facts"]["steps"] == 5
@@ -315,33 +319,6 @@ def test_the_training_error_is_that_of_the_kept_weights_on_all_training_images(t
 # ---- recipes ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_cosine_falls_from_one_to_zero():
-    factors = [rate_factor({"schedule": "cosine"}, step, 100) for step in range(101)]
-    assert factors[0] == 1
-    assert factors[50] == pytest.approx(0.5)
-    assert factors[100] == pytest.approx(0)
-    assert factors == sorted(factors, reverse=True)
-
-
-def test_the_rate_rises_over_the_warm_up():
-    factors = [rate_factor({"schedule": "constant", "warmup_steps": 4}, step, 100) for step in range(6)]
-    assert factors == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
-
-
-@pytest.mark.parametrize(("recipe", "steps"), [({"steps": 9}, 9), ({"epochs": 3}, 9), ({"epochs": 1}, 3)])
-def test_the_budget_in_steps(recipe, steps):
-    assert budget({**recipe, "batch_size": 8}, 21) == steps
-
-
-def test_the_rate_scales_with_the_width_where_asked():
-    recipe = {"optimizer": "sgd", "learning_rate": 0.1}
-    rates = [
-        optimiser(torch.nn.Linear(1, 1), {**recipe, **scaled}, 10).param_groups[0]["lr"]
-        for scaled in ({}, {"width_scaled": True})
-    ]
-    assert rates == pytest.approx([0.1, 1.0])
-
-
 def test_the_best_checkpoint_is_the_best_on_a_selection_no_larger_than_the_real_images(train, data):
     state = train("best-val", schedule="constant")
     assert state["facts"]["selection_images"] == min(len(data.val_labels), data.train.real)
@@ -352,3 +329,62 @@ def test_the_best_checkpoint_is_the_best_on_a_selection_no_larger_than_the_real_
     last = train("best-val", name="01", steps=steps, checkpoint="last", schedule="constant")
     for name, value in state["model"].items():
         np.testing.assert_array_equal(value, last["model"][name])
+
+
+# ---- parts of a batch, clipping, smoothing ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("parts", [2, 3, 8])
+def test_a_batch_in_parts_is_the_batch_but_for_rounding(train, parts):
+    """21 images in batches of 8: the last one of an epoch has 5."""
+    whole, divided = train("sgd", evaluate_every=1), train("sgd", evaluate_every=1, accumulate=parts, name="01")
+    assert_close(divided, whole)
+
+
+def test_a_batch_norm_sees_one_part_at_a_time(train):
+    whole, divided = train("sgd", "feature_cnn"), train("sgd", "feature_cnn", accumulate=2, name="01")
+    assert max(abs(whole["model"][name] - divided["model"][name]).max() for name in whole["model"]) > 1e-3
+
+
+def test_clipping_bounds_the_step(train):
+    """Without momentum, the first step is the learning rate times the gradient, whose norm is clipped."""
+    free = {"steps": 1, "momentum": 0.0, "schedule": "constant", "learning_rate": 1.0}
+    start = train("sgd", **{**free, "learning_rate": 1e-30})["model"]
+
+    def length(name, **changes):
+        found = train("sgd", **free, **changes, name=name)["model"]
+        return np.sqrt(sum(((found[each] - start[each]) ** 2).sum() for each in start))
+
+    free_length = length("01")
+    assert length("02", clip=free_length / 2) == pytest.approx(free_length / 2, rel=1e-3)
+    assert length("03", clip=free_length * 2) == pytest.approx(free_length)
+
+
+def test_smoothed_labels_are_minimised_and_not_measured(train, data):
+    """At the first step: smoothing spreads half of the label over the three classes."""
+    rules = {"steps": 1, "learning_rate": 1e-30, "batch_size": 21}
+    plain, smooth = train("sgd", **rules), train("sgd", **rules, label_smoothing=0.5, name="01")
+    build, model = NETWORKS["cnn_block"]
+    network = Classifier(build(model, 1, 8, 3), 1).eval()
+    network.load_state_dict(training.tensors(plain["model"]))
+    with torch.no_grad():
+        logs = network(torch.from_numpy(data.train.images).permute(0, 3, 1, 2)).log_softmax(1)
+    wanted = 0.5 * F.one_hot(torch.from_numpy(data.train.labels), 3) + 0.5 / 3
+    assert smooth["history"][0]["train_loss"] == pytest.approx(-(wanted * logs).sum(1).mean().item(), rel=1e-5)
+    assert smooth["history"][0]["train_loss"] != pytest.approx(plain["history"][0]["train_loss"], rel=1e-4)
+    assert smooth["facts"]["train_loss"] == plain["facts"]["train_loss"]
+
+
+def assert_close(one, other):
+    """Two finished states are equal but for rounding."""
+    for name, value in one["model"].items():
+        np.testing.assert_allclose(value, other["model"][name], rtol=1e-4, atol=1e-6, err_msg=name)
+    for row, another in zip(one["history"], other["history"], strict=True):
+        assert row["train_loss"] == pytest.approx(another["train_loss"], rel=1e-4)
+
+
+def test_a_plateau_is_seen_on_no_more_images_than_the_run_has_real_ones(train, data):
+    state = train("plateau")
+    assert state["facts"]["selection_images"] == min(len(data.val_labels), data.train.real)
+    assert all("selection_loss" in row for row in state["history"])
+    assert state["facts"]["kept_step"] == STEPS  # the last weights, as the recipe says

@@ -13,18 +13,21 @@ from synthmix.models import resnet
 DIGITS = {"source": "embedded", "name": "digits", "val": 0.1, "test": 0.1, "seed": 0}
 
 
-def problems(training_set: dict, batch_size: int = 10, budget: str = "epochs", **model: Any) -> list[tuple[str, str]]:
+def study_of(training_set: dict, recipe: dict, **model: Any) -> Study:
     model = {"architecture": "resnet", "depth": 18, "stem": "imagenet", "width": 8, **model}
     defined = {
         "datasets": {"digits": DIGITS},
         "training_sets": {"few": training_set},
         "models": {"net": model},
-        "recipes": {"short": {"batch_size": batch_size, budget: 3}},
+        "recipes": {"short": recipe},
     }
     run = {"dataset": ["digits"], "training_set": ["few"], "model": ["net"], "recipe": ["short"], "seeds": [0]}
-    return list(
-        training_checks.last_batches(Study({section: {} for section in DEFINITIONS} | defined | {"runs": [run]}))
-    )
+    return Study({section: {} for section in DEFINITIONS} | defined | {"runs": [run]})
+
+
+def problems(training_set: dict, batch_size: int = 10, budget: str = "epochs", **model: Any) -> list[tuple[str, str]]:
+    recipe = {"batch_size": batch_size, budget: 3}
+    return list(training_checks.last_batches(study_of(training_set, recipe, **model)))
 
 
 def test_a_last_batch_of_one_image_is_refused() -> None:
@@ -79,3 +82,40 @@ def test_networks_fail_on_one_image_where_they_are_refused_for_it(stem: str) -> 
 
 def test_other_networks_train_on_one_image() -> None:
     assert problems({"real": 3}, 29, architecture="cnn_block") == []
+
+
+# ---- batches in parts ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "parts", "refused"), [(10, 2, False), (27, 2, True), (26, 2, False), (27, 3, True), (3, 2, True)]
+)
+def test_a_part_of_one_image_is_refused(batch_size: int, parts: int, refused: bool) -> None:
+    """Of 30 images: 27 in a batch leave three, which in two parts are two images and one."""
+    study = study_of({"real": 3}, {"batch_size": batch_size, "epochs": 3, "accumulate": parts})
+    found = list(training_checks.last_batches(study))
+    assert bool(found) == refused
+    assert all(f"{batch_size} makes a part of {parts} of one image" in text for _, text in found)
+
+
+# ---- backbone and head -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("recipe", "architecture", "keys"),
+    [
+        ({"freeze": ["backbone"]}, "resnet", ["recipes.short.freeze"]),
+        (
+            {"freeze": ["backbone.layer1"], "head_rate": 2.0},
+            "resnet",
+            ["recipes.short.freeze", "recipes.short.head_rate"],
+        ),
+        ({"freeze": ["layer1"], "layer_decay": 0.5}, "resnet", []),
+        ({"freeze": ["backbone"], "head_rate": 2.0}, "timm", []),
+        ({}, "resnet", []),
+    ],
+)
+def test_parts_that_a_network_does_not_have_are_refused(recipe: dict, architecture: str, keys: list[str]) -> None:
+    found = list(training_checks.parts(study_of({"real": 3}, recipe, architecture=architecture)))
+    assert [key for key, _ in found] == keys
+    assert all("model net, a resnet, has no backbone and no head" in text for _, text in found)

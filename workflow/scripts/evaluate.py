@@ -2,6 +2,7 @@
 
 from synthmix import data, evaluating, job, runs
 from synthmix.files import read_json
+from synthmix.frozen import Features
 
 spec = job.start(snakemake)
 device = job.device(snakemake)
@@ -12,9 +13,9 @@ test, meta, facts = (
     read_json(snakemake.input.facts),
 )
 models = runs.read_models(snakemake.input.model)
-results = {}
+results, features = {}, Features()
 for training_set, seed, key in runs.each(spec["keys"]):
     network = evaluating.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
-    results[training_set, seed] = evaluating.test_once(network, test, key, spec["code"], meta["name"], device)
+    results[training_set, seed] = evaluating.test_once(network, test, key, spec["code"], meta["name"], device, features)
 evaluating.write_results(results, test, spec, facts, meta, device, snakemake.output)
 job.finish(snakemake)

@@ -3,32 +3,35 @@
 from synthmix import data, job, pretrained, runs
 from synthmix.draws import assemble
 from synthmix.files import read_json
+from synthmix.frozen import Features
 from synthmix.interruption import Interruption
 from synthmix.kept import read_filtered
 from synthmix.store import Entry
 from synthmix.training import Data, fit
 
-spec = job.start(snakemake)
-device = job.device(snakemake)
-build = pretrained.builder(job.module(spec["entries"][1]), spec["model"], job.settings())
-train, val, meta = (
-    data.read(job.local(snakemake.input.train)),
-    data.read(job.local(snakemake.input.val)),
-    read_json(snakemake.input.meta),
-)
-pools = runs.read_pools(snakemake.input.get("shards", []))
-kept = read_filtered(snakemake.input.get("filters", []))
-stop = Interruption(job.settings()["checkpoint_seconds"])
-states = {}
-for training_set, seed, key in runs.each(spec["keys"]):
-    entry = Entry(key)
-    with entry.locked():
-        definition = spec["training_sets"][training_set]
-        source = f"{meta['name']}: {training_set}"
-        chosen = assemble(definition, seed, train, pools, len(meta["classes"]), source, kept)
-        seen = Data(chosen, val.images, val.labels, len(meta["classes"]))
-        states[training_set, seed] = fit(build, spec, seed, seen, entry, stop, device)
-    facts = states[training_set, seed]["facts"]
-    print(f"{training_set} seed {seed}: {facts['steps']} steps, {facts['images_per_second']} images/s", flush=True)
-runs.write(states, spec, device, snakemake.output)
-job.finish(snakemake)
+if __name__ == "__main__":  # the processes that share a training import this file, and must not do the job again
+    spec = job.start(snakemake)
+    device = job.device(snakemake)
+    processes = job.processes(snakemake, device)
+    build = pretrained.builder(job.module(spec["entries"][1]), spec["model"], job.settings())
+    train, val, meta = (
+        data.read(job.local(snakemake.input.train)),
+        data.read(job.local(snakemake.input.val)),
+        read_json(snakemake.input.meta),
+    )
+    pools = runs.read_pools(snakemake.input.get("shards", []))
+    kept = read_filtered(snakemake.input.get("filters", []))
+    stop = Interruption(job.settings()["checkpoint_seconds"])
+    states, features = {}, Features()
+    for training_set, seed, key in runs.each(spec["keys"]):
+        entry = Entry(key)
+        with entry.locked():
+            definition = spec["training_sets"][training_set]
+            source = f"{meta['name']}: {training_set}"
+            chosen = assemble(definition, seed, train, pools, len(meta["classes"]), source, kept)
+            seen = Data(chosen, val.images, val.labels, len(meta["classes"]))
+            states[training_set, seed] = fit(build, spec, seed, seen, entry, stop, device, processes, features)
+        facts = states[training_set, seed]["facts"]
+        print(f"{training_set} seed {seed}: {facts['steps']} steps, {facts['images_per_second']} images/s", flush=True)
+    runs.write(states, spec, device, snakemake.output)
+    job.finish(snakemake)

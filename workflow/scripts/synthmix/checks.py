@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from synthmix import generator_checks
+from synthmix import generator_checks, recipe_checks
 from synthmix.counts import known_counts, missing_images
 from synthmix.messages import shown, suggestion
 
@@ -129,7 +129,7 @@ def definitions(study: Study) -> Iterator[Problem]:
         ("datasets", _dataset),
         ("generators", generator_checks.generator),
         ("models", _model),
-        ("recipes", _recipe),
+        ("recipes", recipe_checks.recipe),
     )
     for section, check in checks:
         for name, definition in study.of[section].items():
@@ -156,17 +156,6 @@ def _dataset(dataset: Definition) -> Iterator[Problem]:
 def _model(model: Definition) -> Iterator[Problem]:
     if "heads" in model and model["width"] % model["heads"]:
         yield "heads", f"{model['heads']} heads do not divide width {model['width']}; change one of the two"
-
-
-def _recipe(recipe: Definition) -> Iterator[Problem]:
-    if "epochs" in recipe and "steps" in recipe:
-        yield "steps", "given beside epochs; delete one of the two"
-    if "epochs" not in recipe and "steps" not in recipe:
-        yield "steps", "missing key; add it, or epochs"
-    if recipe["momentum"] and recipe["optimizer"] != "sgd":
-        yield "momentum", f"is for sgd, not {recipe['optimizer']}; delete it"
-    if "val_patience_epochs" in recipe.get("stop", {}) and recipe["checkpoint"] != "best-val":
-        yield "stop.val_patience_epochs", "needs the checkpoint that val chooses; set checkpoint: best-val"
 
 
 def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]:
@@ -289,9 +278,12 @@ def _compared_architectures(study: Study) -> Iterator[Problem]:
 
 
 def _selections(study: Study) -> Iterator[Problem]:
-    """A checkpoint is chosen on as many validation images as the run has real ones: it needs some."""
+    """A checkpoint is chosen, and a plateau seen, on as many validation images as the run has real ones: some."""
     for _, training_set, _, recipe in study.arms:
-        own = study.of["training_sets"][training_set]
-        if study.of["recipes"][recipe]["checkpoint"] == "best-val" and not (own.get("real") or own.get("held_back")):
-            problem = f"best-val needs real images, and training set {training_set} has none; use last for it"
-            yield f"recipes.{recipe}.checkpoint", problem
+        own, how = study.of["training_sets"][training_set], study.of["recipes"][recipe]
+        if own.get("real") or own.get("held_back"):
+            continue
+        for key, value, other in (("checkpoint", "best-val", "last"), ("schedule", "plateau", "another")):
+            if how[key] == value:
+                problem = f"{value} needs real images, and training set {training_set} has none; use {other} for it"
+                yield f"recipes.{recipe}.{key}", problem

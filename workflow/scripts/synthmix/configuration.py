@@ -36,7 +36,13 @@ PIPELINE_SAMPLING = {
 }
 
 # What looks at files, after what does not.
-OF_DATA = (class_checks.classes, model_checks.models, training_checks.last_batches, explainer_checks.attention)
+OF_DATA = (
+    class_checks.classes,
+    model_checks.models,
+    training_checks.last_batches,
+    training_checks.parts,
+    explainer_checks.attention,
+)
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (

@@ -17,6 +17,7 @@ from synthmix.units import units
 
 # Parts of a spec that change what is computed, but hardly how long it takes. What is not named here counts.
 FREE = {"learning_rate", "momentum", "weight_decay", "width_scaled", "schedule", "warmup_steps", "label_noise", "seed"}
+FREE |= {"step", "plateau", "layer_decay", "head_rate", "clip", "label_smoothing"}
 FREE |= {"seeds", "ema_decay", "gradient_clip", "label_dropout", "prediction", "noise_schedule", "shard", "pool"}
 FREE |= {
     "shuffle_synthetic_labels",

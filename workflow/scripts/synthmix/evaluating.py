@@ -22,6 +22,7 @@ from torch import nn
 
 from synthmix import engine, files
 from synthmix.data import Split
+from synthmix.frozen import Features, has_parts
 from synthmix.pools import Pool
 from synthmix.runs import Key, hardware
 from synthmix.store import Entry
@@ -104,13 +105,20 @@ def classifier(
     return network
 
 
-def probabilities(network: nn.Module, images: np.ndarray, device: str) -> np.ndarray:
-    """Class probabilities, float64 (N, K), of uint8 images (N, H, W, C)."""
+def probabilities(network: nn.Module, images: np.ndarray, device: str, features: Features | None = None) -> np.ndarray:
+    """Class probabilities, float64 (N, K), of uint8 images (N, H, W, C).
+
+    features: those that the job knows already, of networks that are a backbone and a head.
+    """
     network = network.to(device).to(memory_format=torch.channels_last)
+    if features and has_parts(network):
+        return features.logits(network, images, device).double().softmax(1).cpu().numpy()
     return engine.logits(network, engine.to_device(images, device)).double().softmax(1).cpu().numpy()
 
 
-def test_once(network: nn.Module, test: Split, key: str, code: str, dataset: str, device: str) -> np.ndarray:
+def test_once(
+    network: nn.Module, test: Split, key: str, code: str, dataset: str, device: str, features: Features
+) -> np.ndarray:
     """Probabilities on the test split, float64 (N, K): computed once for a run (its key) and code, then in the store.
 
     Each computation leaves a line in the ledger, so that how often a trained network has met the test split is on
@@ -120,7 +128,7 @@ def test_once(network: nn.Module, test: Split, key: str, code: str, dataset: str
     with entry.locked():
         state = entry.load()
         if state is None:
-            state = {"done": True, "probabilities": probabilities(network, test.images, device)}
+            state = {"done": True, "probabilities": probabilities(network, test.images, device, features)}
             note(f"{key}-{code}", dataset, len(test.labels))
             entry.save(state)
     result: np.ndarray = state["probabilities"]

@@ -1,8 +1,10 @@
 """Pretrained weights on their way into a network: read as data, compared with its layers, copied."""
 
+import importlib
 import pickle
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +29,29 @@ def builder(architecture: Any, model: Mapping[str, Any], settings: Mapping[str, 
     build: Callable[..., nn.Module] = architecture.build
     if not initial_weights.wanted(model):
         return build
+    return _Loading(architecture.__name__, model, Path(settings["weights"]), settings["offline"])
 
-    @cache
-    def path() -> Path:
-        (found,) = architecture.locate(model, Path(settings["weights"]), settings["offline"])
-        initial_weights.require_planned(model, found)
+
+@dataclass
+class _Loading:
+    """A function that builds a network and loads its weights; processes that share a training get a copy of it."""
+
+    module: str
+    model: Mapping[str, Any]
+    folder: Path
+    offline: bool
+
+    @cached_property
+    def path(self) -> Path:
+        (found,) = importlib.import_module(self.module).locate(self.model, self.folder, self.offline)
+        initial_weights.require_planned(self.model, found)
         return Path(found)
 
-    def loaded(*arguments: Any) -> nn.Module:
-        file, network = path(), build(*arguments)
-        architecture.load(network, model, file)
+    def __call__(self, *arguments: Any) -> nn.Module:
+        architecture, file = importlib.import_module(self.module), self.path
+        network: nn.Module = architecture.build(*arguments)
+        architecture.load(network, self.model, file)
         return network
-
-    return loaded
 
 
 def load(network: nn.Module, path: Path, name: str, whole: nn.Module | None = None, spared: Iterable[str] = ()) -> None:

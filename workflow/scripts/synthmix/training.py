@@ -6,7 +6,9 @@ the state of a run is its weights, its optimiser and its position, and a resumed
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,17 +16,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix import engine
+from synthmix import engine, frozen, parallel
+from synthmix.augmentation import augment
 from synthmix.draws import TrainingSet, class_ranks
 from synthmix.interruption import Interruption
+from synthmix.measuring import history_row, measure, share
+from synthmix.optimisers import freeze, optimiser
+from synthmix.parallel import Team
+from synthmix.schedules import Schedule, budget, validation_interval
 from synthmix.stopping import Stopping
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
 from synthmix.streams import stream
-
-
-class DivergedError(RuntimeError):
-    """A training whose loss is no longer a finite number."""
 
 
 @dataclass
@@ -46,17 +49,6 @@ def initialise(
         return engine.Classifier(build(model, channels, size, classes), channels)
 
 
-def optimiser(model: nn.Module, recipe: dict[str, Any], width: int) -> torch.optim.Optimizer:
-    """The optimiser of a recipe; `width_scaled` multiplies the learning rate by the model's width."""
-    rate = recipe["learning_rate"] * (width if recipe.get("width_scaled") else 1)
-    decay = recipe.get("weight_decay") or 0.0
-    if recipe["optimizer"] == "sgd":
-        momentum = recipe.get("momentum") or 0.0
-        return torch.optim.SGD(model.parameters(), rate, momentum, weight_decay=decay, fused=True)
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe["optimizer"]]
-    return kind(model.parameters(), rate, weight_decay=decay, fused=True)
-
-
 def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Give an optimiser a saved state (a tree of arrays).
 
@@ -68,19 +60,6 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
         for name, value in values.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 values[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
-
-
-def rate_factor(recipe: dict[str, Any], step: int, steps: int) -> float:
-    """What the learning rate is multiplied by at a step: linear warm-up, then constant or half a cosine to zero."""
-    factor = 1.0
-    if recipe["schedule"] == "cosine":
-        factor = 0.5 * (1 + math.cos(math.pi * step / steps))
-    return factor * min(1.0, (step + 1) / ((recipe.get("warmup_steps") or 0) + 1))
-
-
-def budget(recipe: dict[str, Any], images: int) -> int:
-    """Number of optimiser steps: the recipe's own, or its epochs times the batches of an epoch."""
-    return int(recipe.get("steps") or recipe["epochs"] * math.ceil(images / recipe["batch_size"]))
 
 
 class _Order:
@@ -99,12 +78,20 @@ class _Order:
 
 
 def fit(
-    build: Any, spec: dict[str, Any], seed: int, data: Data, entry: Entry, stop: Interruption, device: str
+    build: Any,
+    spec: dict[str, Any],
+    seed: int,
+    data: Data,
+    entry: Entry,
+    stop: Interruption,
+    device: str,
+    processes: int = 1,
+    features: frozen.Features | None = None,
 ) -> dict[str, Any]:
     """Train one run to its end, or take its result from the store.
 
     Args:
-        build: the architecture's `build`.
+        build: the architecture's `build`, a function of a module of this library.
         spec: `model` and `recipe`, defaults resolved; `scale` "unit" for networks that take images in [0, 1] and
             normalise them themselves.
         seed: the run's seed.
@@ -112,9 +99,13 @@ def fit(
         entry: the run's entry in the store.
         stop: when to save, and whether to stop.
         device: "cpu" or "cuda".
+        processes: how many share the training, each on a GPU of its own. Without dropout, the result depends on it by
+            rounding alone.
+        features: those that the job knows already, under a frozen backbone.
 
     Raises:
         DivergedError: the loss was not finite in the steps before a validation.
+        ValueError: the recipe names parts that the network does not have.
 
     Returns:
         The finished state: `model` (arrays by name), `history` (rows), `facts` (steps, seconds, parameters, what ended
@@ -123,62 +114,96 @@ def fit(
     state = entry.load()
     if state is not None and state.get("done"):
         return state
-    recipe, model_spec = spec["recipe"], spec["model"]
+    recipe = spec["recipe"]
+    processes = 1 if frozen.reusable(recipe) else min(processes, recipe["batch_size"])
+    return parallel.run(_fit, processes, device, entry, stop, build, spec, seed, data, state, features)
+
+
+def _fit(
+    team: Team,
+    entry: Entry,
+    stop: Interruption,
+    build: Any,
+    spec: dict[str, Any],
+    seed: int,
+    data: Data,
+    state: dict[str, Any] | None,
+    features: frozen.Features | None,
+) -> dict[str, Any]:
+    device, recipe, model_spec = team.device, spec["recipe"], spec["model"]
     size, channels = data.train.images.shape[1], data.train.images.shape[3]
     model = initialise(build, model_spec, channels, size, data.classes, seed)
     images, labels = engine.to_device(data.train.images, device), torch.from_numpy(data.train.labels).to(device)
     model.normalise_by(None if spec.get("scale") == "unit" else images)
+    if team.size > 1 and device != "cpu":  # PyTorch has batch norms of several processes for GPUs only
+        model.network = nn.SyncBatchNorm.convert_sync_batchnorm(model.network)
     model.to(device).to(memory_format=torch.channels_last)  # in place
+    still = freeze(model, recipe.get("freeze") or ())
     optimizer = optimiser(model, recipe, model_spec.get("width", 1))
-    base_rate = optimizer.param_groups[0]["lr"]
+    base_rates = [group["lr"] for group in optimizer.param_groups]
     steps = budget(recipe, len(labels))
     order = _Order(len(labels), recipe["batch_size"], seed)
     rules, stopped = Stopping(recipe.get("stop"), order.per_epoch, device), None
+    schedule = Schedule(recipe, steps, order.per_epoch)
     state = state or {"step": 0, "history": [], "seconds": 0.0, "best": None, "sum": [0.0, 0.0, 0]}
     if "model" in state:
         model.load_state_dict(tensors(state["model"]))
         restore(optimizer, state["optimizer"])
         rules.restore(state["stopping"])
-    watched = _watched(data, recipe, seed, device)
-    every = recipe.get("evaluate_every") or max(1, math.ceil(steps / 10))
-    augmentation = recipe.get("augment") or "none"
-    random = torch.Generator()
-    forward = engine.compiled(model) if recipe.get("compile") else model
+        schedule.restore(state["schedule"])
+    trained: nn.Module = model
+    see: Callable[[np.ndarray], Tensor] = partial(engine.to_device, device=device)
+    if frozen.reusable(recipe):
+        trained = frozen.head(model)
+        see = partial((features or frozen.Features()).of, model, device=device)
+        images = see(data.train.images)
+    watched = {name: (see(shown), own.to(device)) for name, (shown, own) in _watched(data, recipe, seed).items()}
+    every = validation_interval(recipe, steps, order.per_epoch)
+    random, augmentation = torch.Generator(), recipe.get("augment") or "none"
+    forward: Any = team.shared(trained)
+    if recipe.get("compile"):
+        forward = engine.compiled(forward)
     total = torch.tensor(state["sum"], dtype=torch.float64, device=device)  # loss, correct, images since the last row
     started = time.monotonic() - state["seconds"]
     model.train()
     for step in range(state["step"], steps):
-        engine.seed_layers(stream_seed("dropout", seed, step), device)
+        # masks of dropout are a process's own
+        engine.seed_layers(stream_seed("dropout", seed, step, *([team.rank] if team.rank else [])), device)
+        for module in still:
+            module.eval()
         chosen = torch.from_numpy(order.batch(step)).to(device)
         random.manual_seed(stream_seed("augment", seed, step))
-        batch, targets = engine.augment(images[chosen], augmentation, random), labels[chosen]
-        for group in optimizer.param_groups:
-            group["lr"] = base_rate * rate_factor(recipe, step, steps)
-        with engine.autocast(device, recipe["precision"]):
-            output = forward(batch)
-        loss = F.cross_entropy(output.float(), targets)
+        batch, targets = augment(images[chosen], augmentation, random), labels[chosen]
+        for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
+            group["lr"] = rate * schedule.factor(step)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        seen, done = len(targets), step + 1
+        loss, correct = team.mean(_backward(forward, batch, targets, recipe, team))
+        correct = correct.round().long()
+        if recipe.get("clip"):
+            nn.utils.clip_grad_norm_(model.parameters(), recipe["clip"])
         optimizer.step()
-        correct, seen, done = (output.detach().argmax(1) == targets).sum(), len(targets), step + 1
-        total += torch.stack([loss.detach().double() * seen, correct.double(), correct.new_tensor(seen)])
-        stopped = rules.after_step(done, seen - correct, time.monotonic() - started)
+        total += torch.stack([loss * seen, correct.double(), loss.new_tensor(seen)])
+        stopped = rules.after_step(done, seen - correct, _agreed(time.monotonic() - started, rules, team))
         if done % every == 0 or done == steps or stopped:
-            state["history"].append(_row(model, done, order.per_epoch, total, watched, time.monotonic() - started))
+            seconds = time.monotonic() - started
+            state["history"].append(history_row(trained, done, order.per_epoch, total, watched, seconds, team))
             total.zero_()
             _keep_best(state, model, recipe)
+            schedule.after_validation(state["history"][-1])
             stopped = stopped or rules.after_validation(done, state["best"])
         if stopped or done == steps:
             break
         if stop.due():
             state |= {"step": done, "seconds": time.monotonic() - started, "sum": total.tolist()}
-            state["stopping"] = rules.state()
-            entry.save({**state, "model": arrays(model.state_dict()), "optimizer": arrays(optimizer.state_dict())})
+            state |= {"stopping": rules.state(), "schedule": schedule.state()}
+            if team.first:
+                entry.save({**state, "model": arrays(model.state_dict()), "optimizer": arrays(optimizer.state_dict())})
             stop.done()
     seconds = time.monotonic() - started
     if state["best"]:
         model.load_state_dict(tensors(state["best"]["model"]))
-    output = engine.logits(model, images)
+    train_loss, _, train_error = measure(trained, images, labels, team)
     facts = {
         "steps": done,
         "epochs": round(done / order.per_epoch, 3),
@@ -188,8 +213,8 @@ def fit(
         "stopped_by": stopped if stopped and done < steps else "steps" if recipe.get("steps") else "epochs",
         "kept_step": state["best"]["step"] if state["best"] else done,
         # of the kept weights, on all training images as they are and the labels trained on, wrong ones included
-        "train_loss": F.cross_entropy(output, labels).item(),
-        "train_error": (output.argmax(1) != labels).double().mean().item(),
+        "train_loss": train_loss,
+        "train_error": train_error,
         "real_images": data.train.real,
         "repeated_images": data.train.repeated,
         "synthetic_images": len(labels) - data.train.real - data.train.repeated,
@@ -197,41 +222,49 @@ def fit(
     }
     facts["images_per_second"] = round(facts["images"] / max(seconds, 1e-9), 1)
     result = {"done": True, "model": arrays(model.state_dict()), "history": state["history"], "facts": facts}
-    entry.save(result)
+    if team.first:
+        entry.save(result)
     return result
 
 
-def _watched(data: Data, recipe: dict[str, Any], seed: int, device: str) -> dict[str, tuple[Tensor, Tensor]]:
-    """The image sets that are looked at during training: val, generated ones, and what selects a checkpoint."""
+def _backward(forward: Any, batch: Tensor, targets: Tensor, recipe: dict[str, Any], team: Team) -> Tensor:
+    """Give the parameters the gradients of a batch's mean loss, of which a process computes its share, in parts.
+
+    Returns:
+        Loss and number of right predictions, float64 (2,); their means over the processes are those of the batch.
+    """
+    rows, weight = share(team, len(targets))
+    own, fewest = len(targets[rows]), len(targets) // team.size or len(targets)
+    parts = min(recipe.get("accumulate") or 1, fewest)  # none is empty, and all processes have equally many
+    total = torch.zeros(2, dtype=torch.float64, device=targets.device)
+    for inputs, wanted in zip(batch[rows].tensor_split(parts), targets[rows].tensor_split(parts), strict=True):
+        with engine.autocast(team.device, recipe["precision"]):
+            output = forward(inputs)
+        loss = F.cross_entropy(output.float(), wanted, label_smoothing=recipe.get("label_smoothing") or 0.0)
+        loss = loss * (weight * len(wanted) / own)
+        loss.backward()
+        right = (output.detach().argmax(1) == wanted).sum()
+        total += torch.stack([loss.detach().double(), right.double() * (weight * len(targets) / own)])
+    return total
+
+
+def _agreed(seconds: float, rules: Stopping, team: Team) -> float:
+    """The time that all processes stop by: the mean of theirs, where a rule asks for it."""
+    if team.size == 1 or "max_seconds" not in rules.rules:
+        return seconds
+    return team.mean(torch.tensor(seconds, dtype=torch.float64, device=team.device)).item()
+
+
+def _watched(data: Data, recipe: dict[str, Any], seed: int) -> dict[str, tuple[np.ndarray, Tensor]]:
+    """The images and labels that are looked at: val, generated ones, and what selects a checkpoint or a rate."""
     sets = {"val": (data.val_images, data.val_labels)}
     if data.train.monitor is not None:
         sets["generated"] = data.train.monitor
-    if recipe["checkpoint"] == "best-val":
-        # A few-shot run that chose its checkpoint on a large validation set would have seen more than its few images.
+    if recipe["checkpoint"] == "best-val" or recipe["schedule"] == "plateau":
+        # A few-shot run that was steered by a large validation set would have seen more than its few images.
         balanced = np.lexsort((data.val_labels, class_ranks(data.val_labels, seed)))[: data.train.real]
         sets["selection"] = (data.val_images[balanced], data.val_labels[balanced])
-    return {
-        name: (engine.to_device(images, device), torch.from_numpy(labels).to(device))
-        for name, (images, labels) in sets.items()
-    }
-
-
-Watched = dict[str, tuple[Tensor, Tensor]]
-
-
-def _row(
-    model: nn.Module, step: int, per_epoch: int, total: Tensor, watched: Watched, seconds: float
-) -> dict[str, Any]:
-    loss, correct, seen = total.tolist()
-    if not math.isfinite(loss):
-        raise DivergedError(f"the training loss is not finite by step {step}: lower the recipe's learning_rate")
-    row = {"step": step, "epoch": round(step / per_epoch, 3), "seconds": round(seconds, 3)}
-    row |= {"images": int(seen), "train_loss": loss / seen, "train_accuracy": correct / seen}
-    for name, (images, labels) in watched.items():
-        output = engine.logits(model, images)
-        row[f"{name}_loss"] = F.cross_entropy(output, labels).item()
-        row[f"{name}_accuracy"] = (output.argmax(1) == labels).double().mean().item()
-    return row
+    return {name: (images, torch.from_numpy(labels)) for name, (images, labels) in sets.items()}
 
 
 def _keep_best(state: dict[str, Any], model: nn.Module, recipe: dict[str, Any]) -> None:

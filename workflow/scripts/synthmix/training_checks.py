@@ -7,6 +7,20 @@ from synthmix.checks import Definition, Problem, Study
 
 # Up to this many pixels a side, the last features of a `resnet` are one pixel: its stages and stem halve the side.
 ONE_PIXEL = {"cifar": 2**3, "imagenet": 2**5}
+# Architectures whose networks are a `backbone` and a `head`.
+WITH_PARTS = ("torchvision", "timm")
+
+
+def parts(study: Study) -> Iterator[Problem]:
+    """What a recipe says of backbone and head is about networks that have them."""
+    for _, _, model, recipe in study.arms:
+        own, architecture = study.of["recipes"][recipe], study.of["models"][model]["architecture"]
+        if architecture in WITH_PARTS:
+            continue
+        wrong = ["freeze"] if {"backbone", "head"} & {each.split(".")[0] for each in own.get("freeze", ())} else []
+        for key in wrong + ["head_rate"] * ("head_rate" in own):
+            problem = f"model {model}, a {architecture}, has no backbone and no head"
+            yield f"recipes.{recipe}.{key}", f"{problem}; {'name its layers' if key == 'freeze' else 'delete it'}"
 
 
 def last_batches(study: Study) -> Iterator[Problem]:
@@ -17,11 +31,14 @@ def last_batches(study: Study) -> Iterator[Problem]:
             continue
         images = train_images(dataset, study.of["datasets"][dataset], study.of["training_sets"][training_set])
         own = study.of["recipes"][recipe]
-        batch = own["batch_size"]
+        batch, divided = own["batch_size"], own.get("accumulate", 1)
+        alone = range(1, 2 * divided)  # batches of which a part is one image
         reached = "epochs" in own or (images is not None and own["steps"] > images // batch)
-        if batch == 1 or (images is not None and images % batch == 1 and reached):
-            whole = f" of the {images} of training set {training_set} on {dataset}" if images and batch > 1 else ""
-            problem = f"{batch} makes a batch of one image{whole}, and model {model}{norm} that needs two; change it"
+        if batch in alone or (images is not None and images % batch in alone and reached):
+            known_size = images and batch not in alone
+            whole = f" of the {images} of training set {training_set} on {dataset}" if known_size else ""
+            what = "a batch" if divided == 1 else f"a part of {divided}"
+            problem = f"{batch} makes {what} of one image{whole}, and model {model}{norm} that needs two; change it"
             yield f"recipes.{recipe}.batch_size", problem
 
 

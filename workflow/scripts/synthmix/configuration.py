@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix import (
+    cam_checks,
     checks,
     class_checks,
     drawn,
@@ -35,7 +36,7 @@ PIPELINE_SAMPLING = {
 }
 
 # What looks at files, after what does not.
-OF_DATA = (class_checks.classes, training_checks.last_batches, explainer_checks.attention)
+OF_DATA = (class_checks.classes, training_checks.last_batches, explainer_checks.attention, cam_checks.cams)
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -141,7 +142,7 @@ def test_the_figure_shows_one_explainer(artefacts: Artefacts) -> None:
 # ---- in the workflow -------------------------------------------------------------------------------------------------
 
 EXPLAINED = """
-title: Masking and attention
+title: Masking, attention and class activation maps
 question: What do single heads and layers contribute, and what do they look at?
 
 datasets:
@@ -150,6 +151,7 @@ datasets:
 explainers:
   parts: {kind: masking}
   maps: {kind: attention, drawn: {"5": drawn/five.png}}
+  looks: {kind: cam, methods: [grad_cam, score_cam]}
 
 training_sets:
   all-noisy: {real: all, label_noise: 0.2}
@@ -166,15 +168,23 @@ runs:
 
 explanations:
   - {dataset: digits, training_set: all-noisy, model: vit, recipe: quick, seeds: 2, explainer: parts}
-  - {dataset: digits, training_set: some, model: vit, recipe: quick, seeds: 2, explainer: maps}
+  - {dataset: digits, training_set: some, model: vit, recipe: quick, seeds: 2, explainer: [maps, looks]}
+
+tables:
+  faithful: {kind: faithfulness, explainer: looks}
 
 figures:
+  looks: {kind: cam, explainer: looks, training_set: some}
+  gallery: {kind: gallery, training_set: some, model: vit, recipe: quick, seed: 1, explainer: looks, method: score_cam}
+  disagreements: {kind: disagreements, training_set: [all-noisy, some], sure: 0.6}
   parts: {kind: masking, explainer: parts}
   maps: {kind: attention, explainer: maps, training_set: some, model: vit, recipe: quick}
 """
 RESULT = "results/explanations/digits/main/vit/quick/seeds0-2/all-noisy.parts.csv"
 MAPS = RESULT.replace("all-noisy.parts", "some.maps")
+LOOKS = RESULT.replace("all-noisy.parts", "some.looks")
 LEDGER = "results/test_ledger.csv"
+OF_IMAGES = [f"results/studies/tiny/figures/{name}.svg" for name in ("maps", "looks", "gallery", "disagreements")]
 TARGETS = ["results/studies/tiny/figures/parts.svg", "results/studies/tiny/experiments.csv"]
 
 
@@ -184,7 +194,7 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace.of_sources(tmp_path_factory.mktemp("explained") / "built")
     workspace.write(STUDY, EXPLAINED)
     draw(workspace / "drawn/five.png", 200)
-    workspace.snakemake(*TARGETS, "results/studies/tiny/figures/maps.svg")
+    workspace.snakemake(*TARGETS, *OF_IMAGES, "results/studies/tiny/tables/faithful.csv")
     return workspace
 
 
@@ -214,7 +224,7 @@ def test_an_explanation_agrees_with_the_evaluation_and_stands_in_the_ledger(expl
     whole = {row["seed"]: float(row["accuracy"]) for row in rows if row["what"] == "none"}
     assert whole == {seed: pytest.approx(float(row["accuracy"])) for seed, row in experiments.items()}
     assert all(0 < float(row["train_error"]) < 1 and row["stopped_by"] == "epochs" for row in experiments.values())
-    assert len(explained.read(LEDGER).splitlines()) == 4 + 2 + 2  # runs, and those of them that were looked into
+    assert len(explained.read(LEDGER).splitlines()) == 4 + 2 + 2 + 2  # runs, and what looked into some of them
     assert explained.planned(*TARGETS) == {}
 
 
@@ -258,3 +268,20 @@ def test_another_drawn_image_is_looked_at_and_a_touched_one_is_not(changed: Work
     assert changed.made(before) == Counter(explained=2)
     drawn = [row for row in rows_of(changed, MAPS) if row["subject"] == "drawn" and row["what"] == "image"]
     assert [np.unique(json.loads(row["values"])).tolist() for row in drawn] == [[100], [100]]
+
+
+@pytest.mark.workflow
+def test_class_activation_maps_are_of_what_the_evaluation_predicted(explained: Workspace) -> None:
+    rows = rows_of(explained, LOOKS)
+    # an image of each of two classes, two methods and two baselines
+    assert Counter(row["seed"] for row in rows) == {"0": 8, "1": 8}
+    path = explained / RESULT.replace("/explanations/", "/runs/").replace("all-noisy.parts.csv", "predictions.parquet")
+    predictions = pq.read_table(path, filters=[("training_set", "=", "some")]).to_pylist()
+    predicted = {(str(row["seed"]), str(row["index"])): row for row in predictions}
+    for row in rows:
+        other = predicted[row["seed"], row["index"]]
+        assert (row["label"], row["prediction"]) == (str(other["label"]), str(other["prediction"]))
+        assert float(row["confidence"]) == pytest.approx(other["confidence"], abs=1e-5)
+    assert "Score-CAM" in explained.read(OF_IMAGES[1])
+    assert "Surest" in explained.read(OF_IMAGES[2])
+    assert explained.planned(*OF_IMAGES) == {}

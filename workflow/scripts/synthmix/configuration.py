@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix import (
+    cam_checks,
     checks,
     class_checks,
     drawn,
@@ -42,6 +43,7 @@ OF_DATA = (
     training_checks.last_batches,
     training_checks.parts,
     explainer_checks.attention,
+    cam_checks.cams,
 )
 
 # A study is a target of Snakemake, as these rules are.

@@ -17,15 +17,15 @@ def attention(study: Study) -> Iterator[Problem]:
                 yield key_path(("explainers", name, "drawn", label)), problem
     for entry in study.content["explanations"]:
         for name in entry["explainer"]:
-            yield from _of_classes(study, f"explainers.{name}.drawn", study.of["explainers"][name], "drawn", entry)
+            yield from of_classes(study, f"explainers.{name}.drawn", study.of["explainers"][name], "drawn", entry)
     for name, figure in study.content["figures"].items():
         if figure["kind"] == "attention":
             figure = {**figure, "dataset": study.dataset_of(figure)}
             yield from _figure(study, f"figures.{name}", figure)
-            yield from _of_classes(study, f"figures.{name}.classes", figure, "classes", figure)
+            yield from of_classes(study, f"figures.{name}.classes", figure, "classes", figure)
 
 
-def _of_classes(
+def of_classes(
     study: Study, where: str, own: Mapping[str, Any], key: str, entry: Mapping[str, Any]
 ) -> Iterator[Problem]:
     """The classes under a key are those of the data sets of an entry, as far as these are known before any job."""

@@ -22,6 +22,7 @@ NEEDS = {
     "power_law": ("experiments",),
     "overtaking": ("experiments",),
     "best": ("experiments",),
+    "faithfulness": ("experiments", "explanations"),
     "arms": ("experiments",),
     "ladder": ("experiments", "meta"),
     "usefulness": ("experiments", "scores"),
@@ -31,6 +32,9 @@ NEEDS = {
     "confusion": ("experiments", "predictions", "meta"),
     "masking": ("experiments", "explanations"),
     "attention": ("experiments", "explanations", "meta"),
+    "cam": ("experiments", "explanations", "test", "meta"),
+    "gallery": ("experiments", "predictions", "explanations", "test", "meta"),
+    "disagreements": ("experiments", "predictions", "test", "meta"),
     "width": ("experiments",),
     "epochs": ("experiments", "histories"),
 }
@@ -115,10 +119,11 @@ class Products:
             "neighbours": [path.replace(".json", ".parquet") for path in audits],
             "detections": self.detection_files(study),
             "cross_tests": self.cross_test_files(study),
-            "explanations": self.explanation_files(study, view),
+            "explanations": self.explanation_files(study, view) if "explainer" in view else [],
             "benchmarks": self._benchmarks(study, jobs),
             "meta": [f"{folder}/meta.json" for folder in datasets],
             "train": [f"{folder}/train.safetensors" for folder in datasets],
+            "test": [f"{folder}/test.safetensors" for folder in datasets],
             "shards": list(itertools.chain(*pools)),
         }
         return {kind: every[kind] for kind in NEEDS[view["kind"]]}

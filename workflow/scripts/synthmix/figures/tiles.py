@@ -1,0 +1,194 @@
+"""Sheets of test images: tiles with captions in rows, rows in blocks under a heading, blocks side by side on a page."""
+
+from collections.abc import Mapping, Sequence
+from textwrap import wrap
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+
+from synthmix.artefacts import Artefacts
+from synthmix.figures import style
+from synthmix.files import read_arrays
+from synthmix.saliency import enlarged
+
+COLOURS = colormaps["inferno"]
+OPAQUE = 0.55  # of a map; the rest is the image below it
+HEIGHT_MM = 240.0  # of a page
+SMALLEST_MM = 7.0  # side of a tile
+SMALL_PT = style.FONT_PT - 2  # of captions
+GAP_MM, LINE_MM, HEAD_MM, BAR_MM = 1.5, 2.6, 4.5, 18.0  # between tiles; of captions and headings; beside a colour bar
+LABEL_MM = 26.0  # room for the label of a row at most
+
+
+class Tile(NamedTuple):
+    """A picture, float (H, W, 3) in [0, 1], with what stands below it."""
+
+    picture: np.ndarray
+    caption: Sequence[str] = ()
+
+
+class Row(NamedTuple):
+    """Tiles side by side, with what stands to the left of them."""
+
+    tiles: Sequence[Tile]
+    label: Sequence[str] = ()
+
+
+class Block(NamedTuple):
+    """Rows under a heading."""
+
+    heading: str
+    rows: Sequence[Row]
+
+
+class _Measures(NamedTuple):
+    """Of a sheet, in mm: a tile's side, room for the labels of rows, blocks side by side, and the height of all."""
+
+    tile: float
+    label: float
+    across: int
+    height: float
+
+
+def test_images(artefacts: Artefacts, dataset: str) -> np.ndarray:
+    """The images of the test split, uint8 (N, H, W, C)."""
+    arrays, _ = read_arrays(artefacts.data[dataset]["test"])
+    return arrays["images"]
+
+
+def picture(image: np.ndarray) -> np.ndarray:
+    """Float (H, W, 3) in [0, 1] of a uint8 image (H, W, C) with one channel or three."""
+    return np.broadcast_to(image / 255, (*image.shape[:2], 3))
+
+
+def overlay(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """A map (rows, columns), from 0 to 1, in colours over the image (H, W, C) in grey: float (H, W, 3) in [0, 1]."""
+    colours = COLOURS(enlarged(values, image.shape[:2]))[..., :3]
+    return (1 - OPAQUE) * image.mean(2, keepdims=True) / 255 + OPAQUE * colours
+
+
+def prediction(spec: Mapping[str, Any], classes: Sequence[str], row: Any) -> str:
+    """What a network says of an image, a row with label, prediction and confidence: "right, 0.93", "as 8, 0.93"."""
+    said = "right" if row.prediction == row.label else f"as {style.label(spec, classes[row.prediction])}"
+    return f"{said}, {row.confidence:.2f}"
+
+
+def sheet(
+    spec: Mapping[str, Any],
+    blocks: Sequence[Block],
+    note: str,
+    tile_mm: float,
+    columns: Sequence[str] = (),
+    bar: str | None = None,
+) -> Figure:
+    """All blocks, as many side by side as fit, with tiles of at most `tile_mm` and smaller where a page needs it.
+
+    columns: titles above the tiles of the uppermost blocks. bar: what a colour bar of the maps is called.
+    """
+    width = style.width_mm(spec)
+    note_mm = 3 + LINE_MM * (1 + len(note) * 1.15 // width)
+    room = width - (BAR_MM if bar else 0)
+    measures = _measured(blocks, room, tile_mm, len(columns) > 0)
+    while measures.height + note_mm > HEIGHT_MM and measures.tile > SMALLEST_MM:
+        measures = _measured(blocks, room, 0.95 * measures.tile, len(columns) > 0)
+    width = min(width, measures.across * _block_mm(blocks, measures) + (BAR_MM if bar else 0))
+    height = measures.height + note_mm
+    figure = Figure(figsize=(width / 25.4, height / 25.4))
+    FigureCanvasAgg(figure)
+    page = _Page(figure, width, height, measures.tile)
+    top = 0.0
+    for start in range(0, len(blocks), measures.across):
+        band = blocks[start : start + measures.across]
+        for position, block in enumerate(band):
+            left = position * _block_mm(blocks, measures)
+            page.block(block, left, top, measures.label, columns if start == 0 else ())
+        top += max(_height(block, measures.tile) for block in band) + (HEAD_MM if columns and start == 0 else 0)
+    if bar:
+        page.bar(bar, min(45.0, measures.height - HEAD_MM))
+    style.footer(figure, note)
+    return figure
+
+
+def _measured(blocks: Sequence[Block], room: float, tile: float, titled: bool) -> _Measures:
+    labels = [line for block in blocks for row in block.rows for line in row.label]
+    label = min(LABEL_MM, style.tick_mm(labels) + 2) if labels else 0.0
+    count = _count(blocks)
+    across = max(1, min(len(blocks), int(room / (label + count * (tile + GAP_MM) + GAP_MM))))
+    tile = min(tile, ((room / across) - label - GAP_MM) / count - GAP_MM)
+    bands = [blocks[start : start + across] for start in range(0, len(blocks), across)]
+    height = sum(max(_height(block, tile) for block in band) for band in bands) + (HEAD_MM if titled else 0)
+    return _Measures(tile, label, across, height)
+
+
+def _count(blocks: Sequence[Block]) -> int:
+    return max((len(row.tiles) for block in blocks for row in block.rows), default=1)
+
+
+def _block_mm(blocks: Sequence[Block], measures: _Measures) -> float:
+    return measures.label + _count(blocks) * (measures.tile + GAP_MM) + GAP_MM
+
+
+def _height(block: Block, tile: float) -> float:
+    return HEAD_MM * len(block.heading.split("\n")) + sum(_row_mm(row, tile) for row in block.rows) + GAP_MM
+
+
+def _row_mm(row: Row, tile: float) -> float:
+    tall = max((tile * each.picture.shape[0] / each.picture.shape[1] for each in row.tiles), default=tile)
+    lines = max((len(_lines(each.caption, tile)) for each in row.tiles), default=0)
+    return tall + LINE_MM * lines + GAP_MM
+
+
+def _lines(texts: Sequence[str], width: float) -> list[str]:
+    """Texts on lines of so many mm, in the size of captions."""
+    return [line for text in texts for line in wrap(text, max(6, int(width / 1.0)))]
+
+
+class _Page:
+    """A figure on which things stand at places in mm, from its left and its top."""
+
+    def __init__(self, figure: Figure, width: float, height: float, tile: float) -> None:
+        self.figure, self.width, self.height, self.tile = figure, width, height, tile
+
+    def write(self, text: str, left: float, top: float, **looks: Any) -> None:
+        self.figure.text(left / self.width, 1 - top / self.height, text, **looks)
+
+    def axes(self, left: float, top: float, width: float, height: float) -> Any:
+        place = (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
+        return self.figure.add_axes(place)
+
+    def block(self, block: Block, left: float, top: float, label_mm: float, columns: Sequence[str]) -> None:
+        self.write(block.heading, left, top + 1, va="top", fontsize=style.FONT_PT - 0.5, fontweight="bold")
+        top += HEAD_MM * len(block.heading.split("\n"))
+        if columns:
+            for column, title in enumerate(columns):
+                middle = left + label_mm + column * (self.tile + GAP_MM) + self.tile / 2
+                self.write(title, middle, top + HEAD_MM - 0.8, ha="center", va="bottom", fontsize=SMALL_PT)
+            top += HEAD_MM
+        for row in block.rows:
+            lines = _lines(row.label, label_mm - 1)
+            middle = top + self.tile / 2
+            self.write("\n".join(lines), left + label_mm - 1, middle, ha="right", va="center", fontsize=SMALL_PT)
+            for column, tile in enumerate(row.tiles):
+                self._tile(tile, left + label_mm + column * (self.tile + GAP_MM), top)
+            top += _row_mm(row, self.tile)
+
+    def _tile(self, tile: Tile, left: float, top: float) -> None:
+        tall = self.tile * tile.picture.shape[0] / tile.picture.shape[1]
+        axes = self.axes(left, top, self.tile, tall)
+        axes.imshow(tile.picture, interpolation="nearest", aspect="auto")
+        axes.set_axis_off()
+        caption = "\n".join(_lines(tile.caption, self.tile))
+        self.write(caption, left, top + tall + 0.4, va="top", fontsize=SMALL_PT, linespacing=1.1)
+
+    def bar(self, title: str, long: float) -> None:
+        """A bar of the maps' colours in the upper right corner."""
+        bar = self.figure.colorbar(
+            ScalarMappable(cmap=COLOURS), cax=self.axes(self.width - BAR_MM + 2, HEAD_MM, 2.5, long)
+        )
+        bar.set_ticks([0, 1], labels=["smallest", "largest"])
+        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.set_label(title, labelpad=-14)

@@ -56,7 +56,7 @@ def corrupted(
         return images
     own, parts = parameter(kinds[kind], severity, min(images.shape[1:3])), []
     for start in range(0, len(images), BATCH):
-        pixels = torch.from_numpy(images[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255
+        pixels = torch.tensor(images[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255
         draws = (stream(f"corrupt/{kind}", seed, each) for each in index[start : start + BATCH])
         parts.append(rounded(kinds[kind].corrupt(pixels, own, draws)).permute(0, 2, 3, 1).numpy())
     return np.concatenate(parts)

@@ -43,7 +43,7 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     ]
     data = _corrected(pd.DataFrame(rows))
     frame = pd.DataFrame([_cells(row) for row in records(data)])
-    frame, notes = hoist(drop_empty(frame), ["Dataset", "Model", "Recipe", "Training set", "Seeds", "Baseline"])
+    frame, notes = hoist(drop_empty(frame), ["Dataset", "Model", "Recipe", "Training set", "Seeds"])
     return Table(data, frame, [*notes, *_notes(data, run_metric_title(spec.get("metric", "accuracy")))])
 
 

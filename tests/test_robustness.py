@@ -160,5 +160,10 @@ def test_the_images_stand_by_kind_and_severity(tmp_path: Path, channels: int) ->
     assert [axes.get_title() for axes in grid[0]] == ["Clean", "Severity 1", "Severity 3", "Severity 5"]
     assert [axes.get_ylabel() for axes in grid[:, 0]] == ["JPEG", "Gaussian noise"]
     assert [axes.get_xlabel() for axes in grid[0]] == ["", *labels["jpeg"]]
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+            box = text.get_window_extent()
+            assert not text.get_text() or (box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y1 <= figure.bbox.y1), text
     for at in np.ndindex(2, 4):
         np.testing.assert_array_equal(grid[at].images[0].get_array().reshape(8, 8, channels), images[at])

@@ -41,15 +41,7 @@ DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
 ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion", "epochs", "attention")  # shows one data set
 SWEEPS = ("threshold", "width")  # what shows models of rising width
-JUDGED = (
-    "overview",
-    "accuracy",
-    "ranking",
-    "arms",
-    "ladder",
-    "usefulness",
-    "robustness",
-)  # what shows the study's metric
+JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness", "robustness")  # shows the study's metric
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 

@@ -250,13 +250,8 @@ class _Reader:
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
         early = (checks.definitions, filter_checks.filters, checks.runs)
-        for check in (
-            *early,
-            result_checks.measurements,
-            result_checks.displays,
-            robustness_checks.robustness,
-            *OF_DATA,
-        ):
+        results = (result_checks.measurements, result_checks.displays, robustness_checks.robustness)
+        for check in (*early, *results, *OF_DATA):
             self._require_sound(name, check(whole), origin)
         return _completed(whole)
 

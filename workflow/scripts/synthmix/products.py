@@ -120,10 +120,8 @@ class Products:
             "explanations": self.explanation_files(study, view),
             "corruptions": self.corruption_files(study, view),
             "corrupted_images": [
-                layout.CORRUPTED_IMAGES.format(dataset=dataset, corruption=corruption)
-                for dataset, corruption in itertools.product(
-                    listed(view.get("dataset")), listed(view.get("corruption"))
-                )
+                layout.CORRUPTED_IMAGES.format(dataset=dataset, corruption=view.get("corruption"))
+                for dataset in listed(view.get("dataset"))
             ],
             "benchmarks": self._benchmarks(study, jobs),
             "meta": [f"{folder}/meta.json" for folder in datasets],

@@ -15,7 +15,7 @@ from synthmix.figures import style
 from synthmix.files import read_arrays
 from synthmix.robustness import title
 
-LABEL_MM, TITLE_MM = 4.5, 5.0  # height of the text below a row, and of that above all
+LABEL_MM, TITLE_MM = 3.5, 5.0  # height of the text below a row, and of that above all
 
 
 @style.context()
@@ -27,10 +27,10 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     severities: list[int] = json.loads(about["severities"])
     kinds = json.loads(about["kinds"])
     width = style.width_mm(spec)
-    named = style.tick_mm(map(title, kinds)) + 2
+    named = style.tick_mm(map(title, kinds)) + 3
     tile = (width - named) / images.shape[1]
     row = tile * images.shape[2] / images.shape[3] + LABEL_MM
-    height = row * len(kinds) + TITLE_MM + 5
+    height = row * len(kinds) + TITLE_MM + 4
     figure, grid = style.panels(width, height, *images.shape[:2])
     figure.set_layout_engine("none")  # places are known
     for (at, column), axes in np.ndenumerate(grid):
@@ -47,6 +47,6 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         if not at:
             axes.set_title(f"Severity {severities[column - 1]}" if column else "Clean", pad=3)
         if not column:
-            axes.set_ylabel(title(kinds[at]), rotation=0, ha="right", va="center", labelpad=4)
+            axes.set_ylabel(title(kinds[at]), rotation=0, ha="right", va="center", fontsize=style.FONT_PT - 1)
     style.footer(figure, f"The first train image of {style.label(spec, spec['dataset'])}")
     return figure

@@ -158,7 +158,7 @@ def _notes(data: pd.DataFrame, metric: str) -> list[str]:
         int((rows & data["baseline"].notna()).sum()) for rows in (data["kind"] != MEAN, data["kind"] == MEAN)
     )
     corrected = f"over the {kinds} comparisons of single corruptions"
-    corrected += f" and, apart from these, over the {means} of their mean" if means else ""
+    corrected += f" and, apart from these, over the {means} of their mean" if means > 1 else ""
     return [
         *notes,
         "Differences: arm minus baseline in points, paired by seed, with a 95 % t interval, of the mean over "

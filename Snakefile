@@ -25,6 +25,7 @@ include: "workflow/rules/detect.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/explain.smk"
+include: "workflow/rules/corrupt.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -1,4 +1,4 @@
-"""Looking into trained classifiers: masking against weights set to zero; explanations, and maps, in the workflow."""
+"""Looking into trained classifiers: masking against weights of zero; explanations and corruptions in the workflow."""
 
 import csv
 import json
@@ -153,6 +153,9 @@ explainers:
   maps: {kind: attention, drawn: {"5": drawn/five.png}}
   looks: {kind: cam, methods: [grad_cam, score_cam]}
 
+corruptions:
+  quality: {kinds: [noise, jpeg], severities: [1, 5]}
+
 training_sets:
   all-noisy: {real: all, label_noise: 0.2}
   some: {real: {total: 50}}
@@ -170,19 +173,26 @@ explanations:
   - {dataset: digits, training_set: all-noisy, model: vit, recipe: quick, seeds: 2, explainer: parts}
   - {dataset: digits, training_set: some, model: vit, recipe: quick, seeds: 2, explainer: [maps, looks]}
 
+robustness:
+  - {dataset: digits, training_set: all-noisy, model: vit, recipe: quick, seeds: 2, corruption: quality}
+
 tables:
   faithful: {kind: faithfulness, explainer: looks}
+  robustness: {kind: robustness, corruption: quality}
 
 figures:
   looks: {kind: cam, explainer: looks, training_set: some}
   gallery: {kind: gallery, training_set: some, model: vit, recipe: quick, seed: 1, explainer: looks, method: score_cam}
   disagreements: {kind: disagreements, training_set: [all-noisy, some], sure: 0.6}
+  quality: {kind: corrupted_images, corruption: quality, dataset: digits}
   parts: {kind: masking, explainer: parts}
   maps: {kind: attention, explainer: maps, training_set: some, model: vit, recipe: quick}
 """
 RESULT = "results/explanations/digits/main/vit/quick/seeds0-2/all-noisy.parts.csv"
 MAPS = RESULT.replace("all-noisy.parts", "some.maps")
 LOOKS = RESULT.replace("all-noisy.parts", "some.looks")
+CORRUPTED = RESULT.replace("explanations", "corruptions").replace("parts", "quality")
+ROBUSTNESS = "results/studies/tiny/tables/robustness.csv"
 LEDGER = "results/test_ledger.csv"
 OF_IMAGES = [f"results/studies/tiny/figures/{name}.svg" for name in ("maps", "looks", "gallery", "disagreements")]
 TARGETS = ["results/studies/tiny/figures/parts.svg", "results/studies/tiny/experiments.csv"]
@@ -195,6 +205,9 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace.write(STUDY, EXPLAINED)
     draw(workspace / "drawn/five.png", 200)
     workspace.snakemake(*TARGETS, *OF_IMAGES, "results/studies/tiny/tables/faithful.csv")
+    workspace.snakemake(
+        *TARGETS, ROBUSTNESS, *(f"results/studies/tiny/figures/{name}.svg" for name in ("maps", "quality"))
+    )
     return workspace
 
 
@@ -225,6 +238,7 @@ def test_an_explanation_agrees_with_the_evaluation_and_stands_in_the_ledger(expl
     assert whole == {seed: pytest.approx(float(row["accuracy"])) for seed, row in experiments.items()}
     assert all(0 < float(row["train_error"]) < 1 and row["stopped_by"] == "epochs" for row in experiments.values())
     assert len(explained.read(LEDGER).splitlines()) == 4 + 2 + 2 + 2  # runs, and what looked into some of them
+    assert len(explained.read(LEDGER).splitlines()) == 4 + 2 + 2 + 2  # runs, and those of them that were looked into
     assert explained.planned(*TARGETS) == {}
 
 
@@ -240,10 +254,26 @@ def test_one_more_seed_is_looked_into_alone(changed: Workspace) -> None:
     changed.write(STUDY, changed.read(STUDY).replace("seeds: 2", "seeds: 3"))
     before, lines = changed.entries(), len(changed.read(LEDGER).splitlines())
     old = rows_of(changed, RESULT)
-    changed.snakemake(RESULT)
-    assert changed.made(before) == Counter(classifier=2, explained=1)
-    assert len(changed.read(LEDGER).splitlines()) == lines + 1
+    corrupted = rows_of(changed, CORRUPTED)
+    changed.snakemake(RESULT, CORRUPTED)
+    assert changed.made(before) == Counter(classifier=2, explained=1, corrupted=1)
+    assert len(changed.read(LEDGER).splitlines()) == lines + 2
+    assert [row for row in rows_of(changed, CORRUPTED) if row["seed"] != "2"] == corrupted
     assert [row for row in rows_of(changed, RESULT) if row["seed"] != "2"] == old
+
+
+@pytest.mark.workflow
+def test_clean_images_of_a_corruption_are_those_of_the_evaluation(explained: Workspace) -> None:
+    rows = rows_of(explained, CORRUPTED)
+    levels = [("none", "0"), ("noise", "1"), ("noise", "5"), ("jpeg", "1"), ("jpeg", "5")]
+    assert [(row["kind"], row["severity"]) for row in rows] == 2 * levels
+    experiments = {row["seed"]: row for row in rows_of(explained, TARGETS[1]) if row["training_set"] == "all-noisy"}
+    for row in rows[:: len(levels)]:
+        for metric in ("accuracy", "nll", "auroc"):
+            assert float(row[metric]) == pytest.approx(float(experiments[row["seed"]][metric]))
+    (noise, jpeg, mean) = rows_of(explained, ROBUSTNESS)
+    assert float(mean["drop"]) == pytest.approx((float(noise["drop"]) + float(jpeg["drop"])) / 2)
+    assert "quality 80" in explained.read("results/studies/tiny/figures/quality.svg")
 
 
 @pytest.mark.workflow

@@ -182,8 +182,9 @@ def _kind(path: Path) -> str:
     state = Workspace.state(path)
     if "probabilities" in state:
         return "tested"
-    if "explained" in state:
-        return "explained"
+    for kind in ("explained", "corrupted"):
+        if kind in state:
+            return kind
     if not state.get("done"):
         return "interrupted"
     return "classifier" if "train_loss" in state["history"][0] else "generator"

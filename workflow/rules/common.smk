@@ -1,10 +1,10 @@
 # The plan: every run, job, shard and target is known once this file has been read.
 from synthmix import estimates, graph, layout, network_checks
 from synthmix.configuration import ConfigurationError
+from synthmix.corruption_specs import CorruptionSpecs
 from synthmix.plan import Job, Plan
 from synthmix.products import Products
 from synthmix.requests import Requests
-from synthmix.specs import Specs
 
 try:
     PLAN = Plan.read(config, ROOT, sys.argv[1:])
@@ -12,7 +12,7 @@ except ConfigurationError as error:
     # One line for people, instead of a traceback through Snakemake.
     raise WorkflowError(str(error)) from None
 
-SPECS, PRODUCTS, REQUESTS = Specs(PLAN), Products(PLAN), Requests(PLAN)
+SPECS, PRODUCTS, REQUESTS = CorruptionSpecs(PLAN), Products(PLAN), Requests(PLAN)
 graph.remember(workflow, PLAN)
 
 
@@ -54,6 +54,7 @@ wildcard_constraints:
     filter="[^/]+",
     extractor="[^/]+?",
     explainer="[^/]+",
+    corruption="[^/]+",
     n="[0-9]+",
     bundle="[^/]+",
     training_set="[^/]+?",

@@ -30,6 +30,8 @@ class Artefacts:
     detections: list[Path] = field(default_factory=list)
     cross_tests: list[Path] = field(default_factory=list)
     explanations: list[Path] = field(default_factory=list)
+    corruptions: list[Path] = field(default_factory=list)
+    corrupted_images: list[Path] = field(default_factory=list)
     benchmarks: list[Path] = field(default_factory=list)
     data: dict[str, dict[str, Path]] = field(default_factory=dict)
     pools: dict[tuple[str, str], list[Path]] = field(default_factory=dict)
@@ -78,6 +80,13 @@ class Artefacts:
         """What explainers found in the study's runs, with dataset, bundle, model, recipe and explainer."""
         frames = _with_jobs(
             self.explanations, lambda path: _read_csv(path, "").assign(explainer=path.stem.partition(".")[2])
+        )
+        return self._of_runs(frames)
+
+    def read_corruptions(self) -> pd.DataFrame:
+        """What the study's runs are worth on corrupted images, with dataset, bundle, model, recipe and corruption."""
+        frames = _with_jobs(
+            self.corruptions, lambda path: _read_csv(path, "").assign(corruption=path.stem.partition(".")[2])
         )
         return self._of_runs(frames)
 

@@ -24,6 +24,7 @@ REFERENCES = {
     "extractor": "extractors",
     "filter": "filters",
     "explainer": "explainers",
+    "corruption": "corruptions",
     "training_set": "training_sets",
     "baseline": "training_sets",
     "ladder": "training_sets",
@@ -33,6 +34,7 @@ REFERENCES = {
     "wide": "models",
     "over": "models",
     "best": "models",
+    "baseline_model": "models",
     "recipe": "recipes",
 }
 DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
@@ -40,7 +42,7 @@ ARM = ("dataset", "training_set", "model", "recipe")
 OF_IMAGES = ("cam", "gallery", "disagreements")  # shows what networks say of single test images
 ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion", "epochs", "attention", *OF_IMAGES)
 SWEEPS = ("threshold", "width")  # what shows models of rising width
-JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness")  # what shows the study's metric
+JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness", "robustness")  # shows the study's metric
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 

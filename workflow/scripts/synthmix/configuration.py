@@ -19,6 +19,7 @@ from synthmix import (
     model_checks,
     prompts,
     result_checks,
+    robustness_checks,
     training_checks,
 )
 from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Study
@@ -68,6 +69,8 @@ RULES = (
     "evaluate",
     "cross_test",
     "explain",
+    "corrupt",
+    "corrupted_images",
     "experiments",
     "comparisons",
     "table",
@@ -221,7 +224,7 @@ class _Reader:
             raise ConfigurationError(self.file(name), "", f"no such file, but {wanted_by} names the study{hint}")
         if name not in self.contents:
             content = validated(read_yaml(self.file(name)), "study", self.file(name))
-            for entry in (*content["runs"], *content["cross_tests"], *content["explanations"]):
+            for entry in (*content["runs"], *content["cross_tests"], *content["explanations"], *content["robustness"]):
                 seeds = entry["seeds"]
                 entry["seeds"] = [int(seed) for seed in seeds] if isinstance(seeds, list) else list(range(seeds))
             self.contents[name] = content
@@ -256,7 +259,8 @@ class _Reader:
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
         early = (checks.definitions, filter_checks.filters, checks.runs)
-        for check in (*early, result_checks.measurements, result_checks.displays, *OF_DATA):
+        results = (result_checks.measurements, result_checks.displays, robustness_checks.robustness)
+        for check in (*early, *results, *OF_DATA):
             self._require_sound(name, check(whole), origin)
         return _completed(whole)
 

@@ -47,6 +47,11 @@ def class_groups(generator: Definition) -> dict[str, str]:
     return {layout.class_group(name): name for name in prompts} if prompts else {}
 
 
+def corruption_files(corruption: Definition) -> list[str]:
+    """The files of a corruption's kinds."""
+    return [f"synthmix/corruptions/{kind}.py" for kind in corruption["kinds"]]
+
+
 def training(generator: Definition) -> Definition:
     """The part of a generator's definition that its training depends on."""
     if generator["kind"] == "ddpm":

@@ -21,6 +21,8 @@ DETECTION = f"{RESULTS}/detections/{{dataset}}/{{pool}}-n{{n}}.json"
 JOB = f"{RESULTS}/runs/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}"
 CROSS_TEST = JOB.replace("/runs/", "/cross_tests/") + "/{training_set}-on-{pool}.json"
 EXPLANATION = JOB.replace("/runs/", "/explanations/") + "/{training_set}.{explainer}.csv"
+CORRUPTION = JOB.replace("/runs/", "/corruptions/") + "/{training_set}.{corruption}.csv"
+CORRUPTED_IMAGES = f"{RESULTS}/corruptions/{{dataset}}/{{corruption}}.safetensors"
 STUDY = f"{RESULTS}/studies/{{study}}"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 # A text-to-image pipeline in the layout of diffusers.

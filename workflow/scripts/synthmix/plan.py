@@ -265,6 +265,9 @@ class Plan:
             entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}
             kinds_of = {explainer["kind"] for explainer in of["explainers"].values()}
             entries |= {("explain.py", file, f"synthmix/explainers/{kind}.py") for kind in kinds_of}
+            corruptions = [kinds.corruption_files(each) for each in of["corruptions"].values()]
+            entries |= {("corrupt.py", file, *files) for files in corruptions}
+        entries |= {("corrupted_images.py", *kinds.corruption_files(each)) for each in of["corruptions"].values()}
         for study in self.studies.values():
             entries |= {("table.py", f"synthmix/tables/{each['kind']}.py") for each in study["tables"].values()}
             entries |= {("figure.py", f"synthmix/figures/{each['kind']}.py") for each in study["figures"].values()}

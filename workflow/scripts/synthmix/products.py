@@ -35,6 +35,8 @@ NEEDS = {
     "cam": ("experiments", "explanations", "test", "meta"),
     "gallery": ("experiments", "predictions", "explanations", "test", "meta"),
     "disagreements": ("experiments", "predictions", "test", "meta"),
+    "robustness": ("experiments", "corruptions"),
+    "corrupted_images": ("corrupted_images",),
     "width": ("experiments",),
     "epochs": ("experiments", "histories"),
 }
@@ -120,6 +122,11 @@ class Products:
             "detections": self.detection_files(study),
             "cross_tests": self.cross_test_files(study),
             "explanations": self.explanation_files(study, view) if "explainer" in view else [],
+            "corruptions": self.corruption_files(study, view),
+            "corrupted_images": [
+                layout.CORRUPTED_IMAGES.format(dataset=dataset, corruption=view.get("corruption"))
+                for dataset in listed(view.get("dataset"))
+            ],
             "benchmarks": self._benchmarks(study, jobs),
             "meta": [f"{folder}/meta.json" for folder in datasets],
             "train": [f"{folder}/train.safetensors" for folder in datasets],
@@ -148,6 +155,7 @@ class Products:
             "train": [layout.job_folder(job) for job in jobs],
             "evaluate": [layout.job_folder(job) for job in jobs],
             "explain": [path.removesuffix(".csv") for path in self.explanation_files(study)],
+            "corrupt": [path.removesuffix(".csv") for path in self.corruption_files(study)],
         }
         return list(dict.fromkeys(layout.benchmark(stage, path) for stage, paths in stages.items() for path in paths))
 
@@ -208,14 +216,28 @@ class Products:
 
     def explanation_files(self, study: str, view: Definition | None = None) -> list[str]:
         """The explanations that a study asks for; with a view, of the runs and the explainer that it names."""
-        view = view or {}
+        return self._files_of_runs(layout.EXPLANATION, "explanations", "explainer", study, view or {})
+
+    def corruption_files(self, study: str, view: Definition | None = None) -> list[str]:
+        """The tests on corrupted images that a study asks for; with a view, of the runs and corruption that it names.
+
+        The runs that a view compares with (`baseline`, `baseline_model`) are among them.
+        """
+        view = dict(view or {})
+        for key, other in (("training_set", "baseline"), ("model", "baseline_model")):
+            if key in view and other in view:
+                view[key] = [*listed(view[key]), view[other]]
+        return self._files_of_runs(layout.CORRUPTION, "robustness", "corruption", study, view)
+
+    def _files_of_runs(self, form: str, section: str, key: str, study: str, view: Definition) -> list[str]:
+        """The files, of a form, of an entry's runs beside each name that the entry has under a key."""
         paths = [
-            layout.EXPLANATION.format(**run.job._asdict(), training_set=run.training_set, explainer=explainer)
-            for entry in self.plan.studies[study].get("explanations") or []
+            form.format(**run.job._asdict(), training_set=run.training_set, **{key: name})
+            for entry in self.plan.studies[study].get(section) or []
             for run in self.plan.selected(study, entry)
             if run.seed in entry["seeds"] and run.named(view)
-            for explainer in listed(entry["explainer"])
-            if explainer == view.get("explainer", explainer)
+            for name in listed(entry[key])
+            if name == view.get(key, name)
         ]
         return list(dict.fromkeys(paths))
 
@@ -227,5 +249,5 @@ class Products:
         figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
         paths = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv", *tables, *figures]
         measured = [*self.score_files(study), *self.audit_files(study), *self.detection_files(study)]
-        measured += self.explanation_files(study)
+        measured += [*self.explanation_files(study), *self.corruption_files(study)]
         return [*paths, *measured, *([f"{folder}/report.html"] if report else [])]

@@ -94,14 +94,14 @@ def _seeds_of_pools(study: Study, where: str, entry: Mapping[str, Any]) -> Itera
 
 def _cross_tests(study: Study) -> Iterator[Problem]:
     for index, entry in enumerate(study.content["cross_tests"]):
-        yield from _of_runs(study, f"cross_tests[{index}]", entry, "pool")
+        yield from of_runs(study, f"cross_tests[{index}]", entry, "pool")
         yield from _seeds_of_pools(study, f"cross_tests[{index}]", entry)
 
 
 def _explanations(study: Study) -> Iterator[Problem]:
     for index, entry in enumerate(study.content["explanations"]):
         where = f"explanations[{index}]"
-        yield from _of_runs(study, where, entry, "explainer")
+        yield from of_runs(study, where, entry, "explainer")
         for explainer, model in itertools.product(entry["explainer"], entry["model"]):
             kind, architecture = study.of["explainers"][explainer]["kind"], study.of["models"][model]["architecture"]
             if architecture not in EXPLAINED.get(kind, (architecture,)):
@@ -109,7 +109,7 @@ def _explanations(study: Study) -> Iterator[Problem]:
                 yield f"{where}.model", f"{model} is a {architecture}, and {kind} is for {fit}; leave it out"
 
 
-def _of_runs(study: Study, where: str, entry: Mapping[str, Any], other: str) -> Iterator[Problem]:
+def of_runs(study: Study, where: str, entry: Mapping[str, Any], other: str) -> Iterator[Problem]:
     """An entry about trained runs and what each meets (`other`) is about runs that the study has."""
     for arm in itertools.product(*(entry[key] for key in ARM)):
         absent = set(entry["seeds"]) - study.arms.get(arm, set())

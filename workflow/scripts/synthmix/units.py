@@ -27,3 +27,17 @@ def units(spec: dict[str, Any]) -> list[str] | None:
 def tested(key: str, code: str) -> str:
     """Digest of the entry that keeps what a trained network (the key of its run) said of the test split."""
     return digest({"tested": f"{key}-{code}"})
+
+
+def corrupted(spec: dict[str, Any]) -> list[str]:
+    """Digests of the entries of a test on corrupted images, one for each network in the order of the spec.
+
+    It stands beside `units`, whose text is part of every job's code digest.
+    """
+    looked = {"corruption": spec["corruption"], "code": spec["code"]}
+    return [digest({"corrupted": key, **looked}) for seeds in spec["keys"].values() for key in seeds.values()]
+
+
+def every(spec: dict[str, Any]) -> list[str] | None:
+    """What `units` says, and what it does not know; for commands and plans, not for jobs."""
+    return corrupted(spec) if spec["entries"][0] == "corrupt.py" else units(spec)

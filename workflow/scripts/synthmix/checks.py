@@ -37,7 +37,15 @@ REFERENCES = {
 }
 DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
-ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion", "epochs", "attention")  # shows one data set
+ONE_DATASET = (
+    "ranking",
+    "usefulness",
+    "learning_curves",
+    "confusion",
+    "epochs",
+    "attention",
+    "feature_maps",
+)  # shows one data set
 SWEEPS = ("threshold", "width")  # what shows models of rising width
 JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness")  # what shows the study's metric
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one

@@ -14,6 +14,7 @@ from synthmix import (
     class_checks,
     drawn,
     explainer_checks,
+    exploring_checks,
     filter_checks,
     prompts,
     result_checks,
@@ -35,7 +36,7 @@ PIPELINE_SAMPLING = {
 }
 
 # What looks at files, after what does not.
-OF_DATA = (class_checks.classes, training_checks.last_batches, explainer_checks.attention)
+OF_DATA = (class_checks.classes, training_checks.last_batches, explainer_checks.attention, exploring_checks.figures)
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (
@@ -101,8 +102,9 @@ def read_studies(folder: str | Path, active: Iterable[str]) -> Studies:
     reader = _Reader(Path(folder))
     names = list(dict.fromkeys(active))
     for name in names:
-        if not reader.content(name)["runs"]:
-            raise ConfigurationError(reader.file(name), "runs", "a study needs at least one run; add an entry")
+        if not any(reader.content(name)[section] for section in ("runs", "tables", "figures")):
+            problem = "a study needs at least one run, table or figure; add an entry"
+            raise ConfigurationError(reader.file(name), "runs", problem)
     studies = {name: reader.study(name) for name in names}
     _require_equal_definitions(reader, names)
     broken = {}
@@ -167,6 +169,7 @@ def _completed(study: Study) -> dict[str, Any]:
                 **each,
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
                 **({"widths": _widths(content, each)} if each["kind"] in SWEEPS else {}),
+                **({"augment": _augment(content, each)} if each["kind"] == "augmentation" else {}),
             }
             for name, each in content[section].items()
         }
@@ -176,6 +179,11 @@ def _completed(study: Study) -> dict[str, Any]:
 def _widths(content: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, int]:
     """The width of each model that a table or figure names."""
     return {name: content["models"][name]["width"] for name in view["model"]}
+
+
+def _augment(content: Mapping[str, Any], figure: Mapping[str, Any]) -> dict[str, str]:
+    """The augmentation of each recipe that a figure names."""
+    return {name: content["recipes"][name]["augment"] for name in figure["recipe"]}
 
 
 def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> int:

@@ -37,17 +37,11 @@ REFERENCES = {
 }
 DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
-ONE_DATASET = (
-    "ranking",
-    "usefulness",
-    "learning_curves",
-    "confusion",
-    "epochs",
-    "attention",
-    "feature_maps",
-)  # shows one data set
+# what shows one data set
+ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion", "epochs", "attention", "feature_maps")
 SWEEPS = ("threshold", "width")  # what shows models of rising width
-JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness")  # what shows the study's metric
+# what shows the study's metric
+JUDGED = ("overview", "accuracy", "models", "when", "ranking", "arms", "ladder", "usefulness")
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 

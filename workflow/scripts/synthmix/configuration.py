@@ -11,6 +11,7 @@ from typing import Any
 
 from synthmix import (
     checks,
+    choice_checks,
     class_checks,
     drawn,
     explainer_checks,
@@ -255,7 +256,7 @@ class _Reader:
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
         early = (checks.definitions, filter_checks.filters, checks.runs)
-        for check in (*early, result_checks.measurements, result_checks.displays, *OF_DATA):
+        for check in (*early, result_checks.measurements, result_checks.displays, choice_checks.when, *OF_DATA):
             self._require_sound(name, check(whole), origin)
         return _completed(whole)
 

@@ -19,6 +19,8 @@ NEEDS = {
     "audit": ("audits",),
     "detection": ("detections",),
     "cost": ("experiments", "benchmarks"),
+    "models": ("experiments",),
+    "when": ("experiments", "histories"),
     "threshold": ("experiments",),
     "power_law": ("experiments",),
     "overtaking": ("experiments",),

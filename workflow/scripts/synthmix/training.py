@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix import engine
+from synthmix import costs, engine
 from synthmix.draws import TrainingSet, class_ranks
 from synthmix.interruption import Interruption
 from synthmix.stopping import Stopping
@@ -146,6 +146,7 @@ def fit(
     forward = engine.compiled(model) if recipe.get("compile") else model
     total = torch.tensor(state["sum"], dtype=torch.float64, device=device)  # loss, correct, images since the last row
     started = time.monotonic() - state["seconds"]
+    costs.watch_memory(device)
     model.train()
     for step in range(state["step"], steps):
         engine.seed_layers(stream_seed("dropout", seed, step), device)
@@ -196,6 +197,7 @@ def fit(
         "selection_images": len(watched["selection"][1]) if "selection" in watched else None,
     }
     facts["images_per_second"] = round(facts["images"] / max(seconds, 1e-9), 1)
+    facts |= costs.memory(device)
     result = {"done": True, "model": arrays(model.state_dict()), "history": state["history"], "facts": facts}
     entry.save(result)
     return result

@@ -26,6 +26,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     width = style.width_mm(spec, min(style.PAGE_MM, PANEL_MM * len(sources) + 28))
     panel = (width - 28) / len(sources)
     figure, grid = style.panels(width, panel + 18, 1, len(sources), sharey="all")
+    figure.set_layout_engine("compressed")  # constrained layout misjudges panels of fixed aspect
     for axes, source in zip(grid[0], sources, strict=True):
         sns.heatmap(
             exploring.correlation(source.images),

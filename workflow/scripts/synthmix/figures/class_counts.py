@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from synthmix.artefacts import Artefacts
 from synthmix.data import SPLITS
@@ -50,10 +51,12 @@ def _said(values: np.ndarray) -> str:
 def _named(axes: Axes, values: np.ndarray, color: str) -> None:
     axes.barh(range(len(values)), values, color=color, height=0.75)
     axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_xlabel("Images")
 
 
 def _many(axes: Axes, values: np.ndarray, color: str) -> None:
     axes.bar(np.arange(1, len(values) + 1), values, color=color, width=1.0, linewidth=0)
     axes.set_xlim(0.5, len(values) + 0.5)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axes.set_ylabel("Images")

@@ -40,7 +40,6 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         style.legend(figure, [Line2D([], [], color=colors[s.name], label=style.label(spec, s.name)) for s in sources])
     style.footer(
         figure,
-        f"{note(sources, spec)}. Dashed: median. Kernel not normalised: {exploring.SLOPE} is a slope of one grey level "
-        "per pixel",
+        f"{note(sources, spec)}. Dashed: median. A slope of one grey level per pixel counts {exploring.SLOPE}",
     )
     return figure

@@ -105,7 +105,8 @@ def test_the_figure_shows_maps_in_squares(network: engine.Classifier, images: Im
     write_json(tmp_path / "meta.json", {"classes": CLASSES})
     data = {"insects": {"meta": tmp_path / "meta.json"}}
     artefacts = Artefacts(experiments=tmp_path / "experiments.csv", explanations=[path], data=data)
-    spec = {"kind": "feature_maps", "explainer": "maps", "dataset": "insects", "labels": {"bee": "Bee"}}
+    spec: dict[str, Any] = {"kind": "feature_maps", "explainer": "maps", "labels": {"bee": "Bee"}}
+    spec |= {key: job[key] for key in ("dataset", "training_set", "model", "recipe")}
     bee, maps, ant, _ = figure_of_maps.draw(spec, artefacts).axes
     predicted = CLASSES[rows[0]["predicted"]]
     assert bee.get_title() == ("Bee" if predicted == "bee" else f"Bee (predicted: {predicted})")
@@ -116,5 +117,5 @@ def test_the_figure_shows_maps_in_squares(network: engine.Classifier, images: Im
     np.testing.assert_array_equal(shown[17:, 17:33], json.loads(rows[5]["values"]))
     assert [text.get_text() for text in maps.texts] == [str(row["channel"]) for row in rows[1:6]]
     assert len(figure_of_maps.draw({**spec, "classes": ["ant"]}, artefacts).axes) == 2
-    with pytest.raises(ValueError, match="no run matches"):
+    with pytest.raises(ValueError, match="feature_maps: no run"):
         figure_of_maps.draw({**spec, "explainer": "others"}, artefacts)

@@ -90,7 +90,7 @@ def _reached(history: pd.DataFrame, target: float) -> pd.Series:
     """Seconds until the target by seed; infinite where it is not reached."""
     seeds = history["seed"].unique()
     rows = history[history["val_accuracy"] >= target]
-    return rows.groupby("seed")["seconds"].first().reindex(seeds, fill_value=np.inf)
+    return rows.groupby("seed")["seconds"].first().astype(float).reindex(seeds, fill_value=np.inf)
 
 
 def _t_test(differences: np.ndarray) -> tuple[float | None, str]:

@@ -111,7 +111,7 @@ def test_the_figure_shows_maps_in_squares(network: engine.Classifier, images: Im
     predicted = CLASSES[rows[0]["predicted"]]
     assert bee.get_title() == ("Bee" if predicted == "bee" else f"Bee (predicted: {predicted})")
     assert ant.get_title().startswith("ant")
-    assert maps.get_title() == "conv1: 5 channels of 6"
+    assert maps.get_title() == "conv1\n5 channels of 6"
     shown = np.ma.filled(np.asarray(maps.images[0].get_array(), dtype=float), np.nan)
     assert shown.shape == (2 * 16 + 1, 3 * 16 + 2)
     np.testing.assert_array_equal(shown[17:, 17:33], json.loads(rows[5]["values"]))

@@ -74,6 +74,8 @@ def test_time_to_a_target_that_some_miss_is_a_sign_test() -> None:
     assert (found.better, found.difference, found.reason) == (-1, None, "reached by 1 and 6 of 6")
     assert found.p == pytest.approx(2 / 2**6)
     assert pairwise.by_time_to(0.95, missing, reaching).reason == "neither reaches it"
+    alike = history([(9, 0.9)], [(1, 0.5)])
+    assert pairwise.by_time_to(0.8, alike, alike)[3:8] == (0, None, None, None, 1.0)
 
 
 def test_correction_leaves_out_what_was_not_tested() -> None:

@@ -81,7 +81,7 @@ def by_time_to(target: float, first: pd.DataFrame, second: pd.DataFrame) -> Comp
     from scipy import stats
 
     sooner, later = int((one < other).sum()), int((one > other).sum())
-    p = float(stats.binomtest(sooner, sooner + later).pvalue)  # one that reaches it differs from one that does not
+    p = float(stats.binomtest(sooner, sooner + later).pvalue) if sooner + later else 1.0
     reason = f"reached by {known[0]} and {known[1]} of {len(times)}"
     return Comparison("target", target, len(times), int(np.sign(sooner - later)), p=p, reason=reason)
 

@@ -38,7 +38,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     across = min(ACROSS, 1 + len(layers))
     lines = -(-(1 + len(layers)) // across)
     width = style.width_mm(spec)
-    figure, grid = style.panels(width, (width / across + 6) * lines * len(images) + 6, lines * len(images), across)
+    figure, grid = style.panels(width, (width / across + 8) * lines * len(images) + 4, lines * len(images), across)
     for axes in grid.flat:
         axes.set_axis_off()
     for line, rows in zip(range(0, len(grid), lines), images, strict=True):
@@ -64,7 +64,7 @@ def _layer(axes: Axes, name: str, rows: pd.DataFrame) -> None:
     axes.imshow(square(maps), cmap="viridis", vmin=0, vmax=255, interpolation="nearest")
     in_order = numbers == list(range(1, len(numbers) + 1))
     which = f"channels 1 to {len(numbers)}" if in_order else f"{len(numbers)} channels"
-    axes.set_title(f"{name}: {which} of {int(rows['channels'].iloc[0])}")
+    axes.set_title(f"{name}\n{which} of {int(rows['channels'].iloc[0])}")
     if not in_order:
         side, (height, width) = columns(len(maps)), np.array(maps[0].shape) + _gap(maps)
         for position, number in enumerate(numbers):

@@ -117,12 +117,16 @@ def _range(low: Any, high: Any, form: Any) -> str:
     return "" if missing(low) else f"{form(low)} to {form(high)}"
 
 
+def _threads(number: float) -> str:
+    return f", {number:g} thread{'' if number == 1 else 's'}"
+
+
 def _hardware(data: pd.DataFrame) -> list[str]:
     """What the runs were trained on, with the models trained there where that is not the same for all."""
     known = data[data["trained_on"].notna()] if "trained_on" in data else data[:0]
     if known.empty:
         return []
-    where = known["trained_on"] + known["threads"].map(lambda n: f", {n:g} threads", na_action="ignore").fillna("")
+    where = known["trained_on"] + known["threads"].map(_threads, na_action="ignore").fillna("")
     models = known["model"].groupby(where, sort=False).unique()
     if len(models) == 1:
         return [f"Trained on: {models.index[0]}."]

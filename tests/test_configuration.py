@@ -182,6 +182,20 @@ def test_null_is_absent_and_integral_floats_are_integers(folder: Path) -> None:
     assert all(isinstance(seed, int) for seed in study["runs"][4]["seeds"])
 
 
+def test_a_study_may_have_figures_of_its_data_and_no_run(folder: Path) -> None:
+    figures = {
+        "counts": {"kind": "class_counts", "dataset": "digits"},
+        "changed": {"kind": "augmentation", "dataset": "digits", "recipe": "strong"},
+    }
+    recipes = {"strong": {**STUDY["recipes"]["cnn-steps"], "augment": "strong"}}
+    kept = {key: STUDY[key] for key in ("title", "question", "datasets")}
+    write(folder, "a", {**kept, "recipes": recipes, "figures": figures})
+    study = read_studies(folder, ["a"]).active["a"]
+    assert (study["runs"], study["figures"]["changed"]["augment"]) == ([], {"strong": "strong"})
+    write(folder, "a", {**kept, "tables": {"main": {"kind": "accuracy"}}})
+    assert error_of(folder, "a") == "studies/a.yaml: tables.main: the study has no runs to show; add some, or delete it"
+
+
 DATASETS = [
     {"source": "torchvision", "name": "CIFAR10", "val": 5000, "resolution": 32, "limit": {"train": 1000}},
     {"source": "hub", "name": "ylecun/mnist", "splits": {"train": "train", "test": "test"}, "val": 0.1, "channels": 1},

@@ -1,6 +1,6 @@
 """Test the classifiers of one job on the test split, which each of them meets here for the first and only time."""
 
-from synthmix import data, evaluating, job, runs
+from synthmix import costs, data, evaluating, job, runs
 from synthmix.files import read_json
 from synthmix.frozen import Features
 
@@ -17,5 +17,7 @@ results, features = {}, Features()
 for training_set, seed, key in runs.each(spec["keys"]):
     network = evaluating.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
     results[training_set, seed] = evaluating.test_once(network, test, key, spec["code"], meta["name"], device, features)
-evaluating.write_results(results, test, spec, facts, meta, device, snakemake.output)
+# of the last network: all of a job are of one model
+measured = costs.measure(network, test.images, device)
+evaluating.write_results(results, test, spec, facts, meta, measured, device, snakemake.output)
 job.finish(snakemake)

@@ -40,9 +40,20 @@ REFERENCES = {
 DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
 OF_IMAGES = ("cam", "gallery", "disagreements")  # shows what networks say of single test images
-ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion", "epochs", "attention", *OF_IMAGES)
+# what shows one data set
+ONE_DATASET = (
+    "ranking",
+    "usefulness",
+    "learning_curves",
+    "confusion",
+    "epochs",
+    "attention",
+    "feature_maps",
+    *OF_IMAGES,
+)
 SWEEPS = ("threshold", "width")  # what shows models of rising width
-JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness", "robustness")  # shows the study's metric
+# what shows the study's metric
+JUDGED = ("overview", "accuracy", "models", "when", "ranking", "arms", "ladder", "usefulness", "robustness")
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 

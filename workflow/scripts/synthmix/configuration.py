@@ -12,9 +12,11 @@ from typing import Any
 from synthmix import (
     cam_checks,
     checks,
+    choice_checks,
     class_checks,
     drawn,
     explainer_checks,
+    exploring_checks,
     filter_checks,
     model_checks,
     prompts,
@@ -45,6 +47,7 @@ OF_DATA = (
     training_checks.parts,
     explainer_checks.attention,
     cam_checks.cams,
+    exploring_checks.figures,
 )
 
 # A study is a target of Snakemake, as these rules are.
@@ -113,8 +116,9 @@ def read_studies(folder: str | Path, active: Iterable[str]) -> Studies:
     reader = _Reader(Path(folder))
     names = list(dict.fromkeys(active))
     for name in names:
-        if not reader.content(name)["runs"]:
-            raise ConfigurationError(reader.file(name), "runs", "a study needs at least one run; add an entry")
+        if not any(reader.content(name)[section] for section in ("runs", "tables", "figures")):
+            problem = "a study needs at least one run, table or figure; add an entry"
+            raise ConfigurationError(reader.file(name), "runs", problem)
     studies = {name: reader.study(name) for name in names}
     _require_equal_definitions(reader, names)
     broken = {}
@@ -179,6 +183,7 @@ def _completed(study: Study) -> dict[str, Any]:
                 **each,
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
                 **({"widths": _widths(content, each)} if each["kind"] in SWEEPS else {}),
+                **({"augment": _augment(content, each)} if each["kind"] == "augmentation" else {}),
             }
             for name, each in content[section].items()
         }
@@ -188,6 +193,11 @@ def _completed(study: Study) -> dict[str, Any]:
 def _widths(content: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, int]:
     """The width of each model that a table or figure names."""
     return {name: content["models"][name]["width"] for name in view["model"]}
+
+
+def _augment(content: Mapping[str, Any], figure: Mapping[str, Any]) -> dict[str, str]:
+    """The augmentation of each recipe that a figure names."""
+    return {name: content["recipes"][name]["augment"] for name in figure["recipe"]}
 
 
 def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> int:
@@ -259,7 +269,7 @@ class _Reader:
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
         early = (checks.definitions, filter_checks.filters, checks.runs)
-        results = (result_checks.measurements, result_checks.displays, robustness_checks.robustness)
+        results = (result_checks.measurements, result_checks.displays, robustness_checks.robustness, choice_checks.when)
         for check in (*early, *results, *OF_DATA):
             self._require_sound(name, check(whole), origin)
         return _completed(whole)

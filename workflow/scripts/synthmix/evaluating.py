@@ -153,6 +153,7 @@ def write_results(
     spec: dict[str, Any],
     training: dict[str, Any],
     meta: dict[str, Any],
+    costs: Mapping[str, Any],
     device: str,
     output: Any,
 ) -> None:
@@ -164,6 +165,7 @@ def write_results(
         spec: of the evaluation; its `about` says what each training set's generator and filter saw.
         training: what `write` left in training.json.
         meta: of the data set.
+        costs: of testing any of the networks (see costs.measure).
         device: where the test ran.
         output: paths `predictions` and `metrics`.
     """
@@ -176,6 +178,7 @@ def write_results(
         tables.append(_predictions(training_set, seed, found, test))
         tested = {"test_images": len(test.labels), "rarest_class_test_images": rarest}
         row = {**facts[training_set, seed], **tested, **judge(found, test.labels)}
+        row |= {"trained_on": training["device"], **costs}
         about = spec["about"][training_set]
         rows.append({**row, "class_ratio": ratio, **_generator(about, meta), **_filter(about, meta)})
     with files.atomic(output.predictions) as temporary:

@@ -8,6 +8,7 @@ from typing import Any
 from synthmix import kinds, layout
 from synthmix.plan import Definition, Job, Plan, listed
 
+LEARNING = ("augmentation",)  # kinds of figures that take the environment of trainings
 # What each kind of table and figure is made from.
 NEEDS = {
     "overview": ("experiments",),
@@ -18,6 +19,8 @@ NEEDS = {
     "audit": ("audits",),
     "detection": ("detections",),
     "cost": ("experiments", "benchmarks"),
+    "models": ("experiments",),
+    "when": ("experiments", "histories"),
     "threshold": ("experiments",),
     "power_law": ("experiments",),
     "overtaking": ("experiments",),
@@ -28,10 +31,16 @@ NEEDS = {
     "usefulness": ("experiments", "scores"),
     "learning_curves": ("experiments", "histories"),
     "samples": ("train", "meta", "shards"),
+    "class_counts": ("meta",),
+    "augmentation": ("train", "meta"),
+    "channel_histograms": ("train", "meta", "shards"),
+    "channel_correlation": ("train", "meta", "shards"),
+    "sharpness": ("train", "meta", "shards"),
     "neighbours": ("audits", "neighbours", "train", "meta", "shards"),
     "confusion": ("experiments", "predictions", "meta"),
     "masking": ("experiments", "explanations"),
     "attention": ("experiments", "explanations", "meta"),
+    "feature_maps": ("experiments", "explanations", "meta"),
     "cam": ("experiments", "explanations", "test", "meta"),
     "gallery": ("experiments", "predictions", "explanations", "test", "meta"),
     "disagreements": ("experiments", "predictions", "test", "meta"),
@@ -109,7 +118,7 @@ class Products:
         datasets = [layout.DATA.format(dataset=each) for each in self._datasets(study, view)]
         pools = []
         if "shards" in NEEDS[view["kind"]]:
-            pools = [self.plan.pool_shards(view["dataset"], pool) for pool in listed(view["pool"])]
+            pools = [self.plan.pool_shards(view["dataset"], pool) for pool in listed(view.get("pool"))]
         audits = self.audit_files(study, view)
         every = {
             "experiments": f"{folder}/experiments.csv",
@@ -162,7 +171,14 @@ class Products:
     def _is_trained(self, shard: str) -> bool:
         return kinds.trainer(self.plan.generator_of(shard.split("/")[3])) is not None
 
+    def environment(self, study: str, name: str) -> str:
+        """The name of the environment that a figure is drawn in."""
+        return "learning" if self.plan.studies[study]["figures"][name]["kind"] in LEARNING else "figures"
+
     def _datasets(self, study: str, view: Definition) -> list[str]:
+        """The data sets that a view shows: those of its runs, or its own where it shows none."""
+        if "experiments" not in NEEDS[view["kind"]]:
+            return listed(view.get("dataset"))
         return list(dict.fromkeys(run.job.dataset for run in self.plan.selected(study, view)))
 
     def score_files(self, study: str) -> list[str]:
@@ -247,7 +263,7 @@ class Products:
         kinds = ("csv", "md", "tex", "html")
         tables = [f"{folder}/tables/{name}.{kind}" for name in definition["tables"] for kind in kinds]
         figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
-        paths = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv", *tables, *figures]
+        runs = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv"] if definition["runs"] else []
         measured = [*self.score_files(study), *self.audit_files(study), *self.detection_files(study)]
         measured += [*self.explanation_files(study), *self.corruption_files(study)]
-        return [*paths, *measured, *([f"{folder}/report.html"] if report else [])]
+        return [*runs, *tables, *figures, *measured, *([f"{folder}/report.html"] if report else [])]

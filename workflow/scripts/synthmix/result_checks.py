@@ -6,6 +6,7 @@ from typing import Any
 
 from synthmix.checks import ARM, ONE_DATASET, Problem, Study, listed, path_length
 from synthmix.curve_checks import curves
+from synthmix.exploring_checks import CONVOLUTIONAL, OF_IMAGES
 from synthmix.filter_checks import trained_by_seed
 from synthmix.messages import listing
 from synthmix.schema import read_schema
@@ -13,7 +14,7 @@ from synthmix.schema import read_schema
 POOL = ("dataset", "pool", "extractor")
 USUAL_METRICS = ("isc", "fid", "kid", "precision", "recall")  # of a score that names none
 # Kinds of explainers that look into some architectures only; each is shown by the kind of figure of the same name.
-EXPLAINED = {"masking": ("vit_block",), "attention": ("vit_block",)}
+EXPLAINED = {"masking": ("vit_block",), "attention": ("vit_block",), "feature_maps": CONVOLUTIONAL}
 OF_POOLS = ("scores", "audits", "detections")  # what is measured of the first n images per class of a pool
 
 
@@ -83,7 +84,7 @@ def _of_pools(study: Study, section: str) -> Iterator[Problem]:
 
 def _seeds_of_pools(study: Study, where: str, entry: Mapping[str, Any]) -> Iterator[Problem]:
     """A pool whose generator is trained per seed has the seeds of the runs that use it: there must be such runs."""
-    for dataset, pool in itertools.product(listed(entry["dataset"]), entry["pool"]):
+    for dataset, pool in itertools.product(listed(entry["dataset"]), listed(entry.get("pool", []))):
         used = any(arm[0] == dataset and pool in study.pools_of(arm[1]).values() for arm in study.arms)
         if study.per_seed(pool) and not used:
             yield (
@@ -211,7 +212,7 @@ def _shown(
 
 
 def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Problem]:
-    if figure["kind"] == "samples":
+    if figure["kind"] in OF_IMAGES:
         yield from _seeds_of_pools(study, where, figure)
         return
     if figure["kind"] == "neighbours":

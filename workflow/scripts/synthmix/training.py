@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix import engine, frozen, parallel
+from synthmix import costs, engine, frozen, parallel
 from synthmix.augmentation import augment
 from synthmix.draws import TrainingSet, class_ranks
 from synthmix.interruption import Interruption
@@ -165,6 +165,7 @@ def _fit(
         forward = engine.compiled(forward)
     total = torch.tensor(state["sum"], dtype=torch.float64, device=device)  # loss, correct, images since the last row
     started = time.monotonic() - state["seconds"]
+    costs.watch_memory(device)
     model.train()
     for step in range(state["step"], steps):
         # masks of dropout are a process's own
@@ -221,6 +222,7 @@ def _fit(
         "selection_images": len(watched["selection"][1]) if "selection" in watched else None,
     }
     facts["images_per_second"] = round(facts["images"] / max(seconds, 1e-9), 1)
+    facts |= costs.memory(device)
     result = {"done": True, "model": arrays(model.state_dict()), "history": state["history"], "facts": facts}
     if team.first:
         entry.save(result)

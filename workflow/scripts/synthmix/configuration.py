@@ -15,6 +15,8 @@ from synthmix import (
     drawn,
     explainer_checks,
     filter_checks,
+    group_checks,
+    grouping,
     prompts,
     result_checks,
     training_checks,
@@ -154,8 +156,9 @@ def _completed(study: Study) -> dict[str, Any]:
         name: {**each, "drawn": drawn.digests(each["drawn"])} if "drawn" in each else each
         for name, each in content["explainers"].items()
     }
+    datasets = {name: grouping.resolved(each, "merge") for name, each in content["datasets"].items()}
     changed = {"generators": generators, "pools": pools, "training_sets": training_sets, "explainers": explainers}
-    completed = {**content, **changed, **measured}
+    completed = {**content, **changed, **measured, "datasets": datasets}
     # accuracy is left unsaid, so that saying it changes no spec
     metric = completed.pop("metric", "accuracy")
     judged = {} if metric == "accuracy" else {"metric": metric}
@@ -246,7 +249,7 @@ class _Reader:
                 raise self.differing(f"{section}.{key}", (other, known), (study, definition))
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
-        early = (checks.definitions, filter_checks.filters, checks.runs)
+        early = (checks.definitions, group_checks.merges, filter_checks.filters, checks.runs)
         for check in (*early, result_checks.measurements, result_checks.displays, *OF_DATA):
             self._require_sound(name, check(whole), origin)
         return _completed(whole)

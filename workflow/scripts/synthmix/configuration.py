@@ -37,7 +37,7 @@ PIPELINE_SAMPLING = {
 }
 
 # What looks at files, after what does not.
-OF_DATA = (class_checks.classes, training_checks.last_batches, explainer_checks.attention)
+OF_DATA = (class_checks.classes, group_checks.views, training_checks.last_batches, explainer_checks.attention)
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (
@@ -167,7 +167,7 @@ def _completed(study: Study) -> dict[str, Any]:
             name: {
                 **({"metrics": measures[each["kind"]]} if each["kind"] in measures else {}),
                 **(judged if each["kind"] in JUDGED else {}),
-                **each,
+                **grouping.resolved(each, "groups"),
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
                 **({"widths": _widths(content, each)} if each["kind"] in SWEEPS else {}),
             }

@@ -22,6 +22,8 @@ NEEDS = {
     "power_law": ("experiments",),
     "overtaking": ("experiments",),
     "best": ("experiments",),
+    "classes": ("experiments", "predictions", "meta"),
+    "best_classes": ("experiments", "predictions", "meta"),
     "arms": ("experiments",),
     "ladder": ("experiments", "meta"),
     "usefulness": ("experiments", "scores"),

@@ -37,11 +37,10 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     first, second = (", ".join(style.label(spec, part) for part in name.split(", ")) for name in found.names)
     for axes, (title, names, results, places) in zip(grid[0], panels, strict=True):
         _panel(axes, [style.label(spec, names[place]) for place in places], results, places)
-        if len(ends) < len(order) and title == "Classes":
-            axes.axhline(shown - 0.5, color=style.GREY, linewidth=0.6, linestyle=":")
-            title = f"Classes: {shown} at either end of {len(order)}"
         axes.set_title(title)
-        axes.set_xlabel(f"{first} minus {second} (points)")
+        axes.set_xlabel("Difference (points)")
+    if few := len(ends) < len(order):
+        grid[0, -1].axhline(shown - 0.5, color=style.GREY, linewidth=0.6, linestyle=":")
     handles = [
         Line2D([], [], color=COLOR, marker="o", ls="", label="shrunken difference"),
         Line2D([], [], color=style.GREY, marker="o", markerfacecolor="white", label="difference, 95 % interval"),
@@ -49,9 +48,9 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     style.legend(figure, handles)
     style.footer(
         figure,
-        f"n = {found.seeds} seeds; intervals over seeds and test images, their variances pooled over classes. "
-        "Shrunken: empirical Bayes, drawn towards the mean of all classes (or groups); classes are in its order. In "
-        "brackets: test images",
+        f"{first} minus {second}, n = {found.seeds} seeds; intervals over seeds and test images (number in brackets), "
+        "variances pooled over classes. Shrunken: empirical Bayes, drawn towards the mean of all classes, or groups"
+        + (f"; {shown} classes at either end of {len(order)} by it" if few else ""),
     )
     return figure
 

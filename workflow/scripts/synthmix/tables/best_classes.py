@@ -108,9 +108,9 @@ def _notes(data: pd.DataFrame, spec: Mapping[str, Any]) -> list[str]:
     others = "" if len(chosen) == len(data) else " Ranks beyond these are of classes that were published."
     best, seed = spec.get("best", BEST), spec.get("split_seed", SPLIT_SEED)
     return [
-        f"Rank: by accuracy on one half of the test images of each class (split seed {seed}), equal ones by their number "
-        f"of images; the {best} best are shown.{others} The other half had no part in the choice: its accuracy is the one "
-        "to report, with a 95 % Wilson interval over its images (means over seeds).",
+        f"Rank: by accuracy on one half of the test images of each class (split seed {seed}), equal ones by their "
+        f"number of images; the {best} best are shown.{others} The other half had no part in the choice: its accuracy "
+        "is the one to report, with a 95 % Wilson interval over its images (means over seeds).",
         f"Winner's curse: the best classes have {percent(chosen['choosing'].mean())} % on the half that chose them and "
         f"{percent(chosen['other'].mean())} % on the other, on average.",
     ]

@@ -123,8 +123,8 @@ def _notes(found: Compared, left_out: int) -> list[str]:
     seeds = f"{found.seeds} seeds" if found.seeds > 1 else "one seed, whose luck is not in it"
     notes = [
         f"Difference: {first} minus {second} on the same test images, paired by seed, with a 95 % interval over seeds "
-        f"and test images ({seeds}). The variances of both are pooled over classes: it holds for 95 % of the classes, not "
-        "for each.",
+        f"and test images ({seeds}). The variances of both are pooled over classes: it holds for 95 % of the classes, "
+        "not for each.",
         "Shrunken difference: empirical Bayes; drawn towards the mean of all classes, the more so the less its images "
         "say. It is the one to read of a class that was picked for its difference.",
         "p: exact sign-flip test over test images, an image being one observation whatever the number of seeds. It is "

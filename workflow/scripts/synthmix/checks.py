@@ -41,7 +41,7 @@ PER_CLASS = ("classes", "best_classes")  # shows single classes
 # What shows one data set.
 ONE_DATASET = ("ranking", "usefulness", "learning_curves", "confusion", "epochs", "attention", *PER_CLASS)
 SWEEPS = ("threshold", "width")  # what shows models of rising width
-JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness")  # what shows the study's metric
+JUDGED = ("overview", "accuracy", "ranking", "arms", "ladder", "usefulness", "saturation")  # shows the study's metric
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 

@@ -17,6 +17,7 @@ from synthmix import (
     filter_checks,
     group_checks,
     grouping,
+    ladder_checks,
     prompts,
     result_checks,
     training_checks,
@@ -37,7 +38,13 @@ PIPELINE_SAMPLING = {
 }
 
 # What looks at files, after what does not.
-OF_DATA = (class_checks.classes, group_checks.views, training_checks.last_batches, explainer_checks.attention)
+OF_DATA = (
+    ladder_checks.curves,
+    class_checks.classes,
+    group_checks.views,
+    training_checks.last_batches,
+    explainer_checks.attention,
+)
 
 # A study is a target of Snakemake, as these rules are.
 RULES = (

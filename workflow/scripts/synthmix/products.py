@@ -22,6 +22,7 @@ NEEDS = {
     "power_law": ("experiments",),
     "overtaking": ("experiments",),
     "best": ("experiments",),
+    "saturation": ("experiments", "meta"),
     "classes": ("experiments", "predictions", "meta"),
     "best_classes": ("experiments", "predictions", "meta"),
     "arms": ("experiments",),

@@ -22,13 +22,14 @@ POINTS = 4  # of a ladder, at least: a curve has three parameters
 class Ladder(NamedTuple):
     """One ladder over the seeds that have every training set.
 
-    added: float64 (K,), images per class beyond those of the first training set, ascending; real: real images per
-    class; seeds: int64 (S,); values: float64 (S, K), the metric as a fraction.
+    names: the training sets, K; added: float64 (K,), images per class beyond those of the first, ascending; real: real
+    images per class of the first; seeds: int64 (S,); values: float64 (S, K), the metric as a fraction.
     """
 
     dataset: str
     model: str
     recipe: str
+    names: list[str]
     added: np.ndarray
     real: float
     seeds: np.ndarray
@@ -61,6 +62,10 @@ class Curve(NamedTuple):
     def reached(self) -> np.ndarray:
         """Added images per class at which a seed's curve has 90 % of its whole gain, (S,)."""
         return SHAPES[self.form].reaches(self.scale, self.real)
+
+    def levels_off(self, ladder: Ladder) -> bool:
+        """Whether an asymptote may be reported: the ladder bends, and holds the (geometric) mean of `reached`."""
+        return bends(ladder) and bool(np.log(self.reached).mean() <= np.log(ladder.added[-1]))
 
 
 class Shape(NamedTuple):
@@ -125,7 +130,8 @@ def ladders(spec: Mapping[str, Any], artefacts: Artefacts) -> list[Ladder]:
             raise ValueError(f"{where}: no seed has every training set of the ladder: add runs")
         classes = len(artefacts.meta(setting[0])["classes"])
         real = float(part[part["training_set"] == names[0]]["real_images"].mean()) / classes
-        found.append(Ladder(*setting, added.to_numpy(float), real, values.index.to_numpy(), values.to_numpy(float)))
+        seeds, matrix = values.index.to_numpy(), values.to_numpy(float)
+        found.append(Ladder(*setting, list(added.index), added.to_numpy(float), real, seeds, matrix))
     return found
 
 

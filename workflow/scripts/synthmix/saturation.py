@@ -71,7 +71,7 @@ class Curve(NamedTuple):
 class Shape(NamedTuple):
     """How a curve falls over k added images, and at which k only 1 - SHARE of the fall is left."""
 
-    falls: Callable[[np.ndarray, float, float], np.ndarray]
+    falls: Callable[[np.ndarray, Any, float], np.ndarray]
     reaches: Callable[[np.ndarray, float], np.ndarray]
     bounds: Callable[[np.ndarray, float], tuple[float, float]]
 
@@ -163,17 +163,19 @@ def _fitted(ladder: Ladder, form: str) -> Curve:
     shape, k, real = SHAPES[form], ladder.added, ladder.real
     grid = np.linspace(*np.log(shape.bounds(k, real)), GRID)
 
-    def solved(log_scale: float, values: np.ndarray) -> tuple[float, float, float]:
-        """a, b (not below 0) and the mean squared residual for one c."""
-        falls = shape.falls(k, float(np.exp(log_scale)), real)
-        centred = falls - falls.mean()
-        gain = max(0.0, -float(centred @ values) / float(centred @ centred))
-        asymptote = float(values.mean() + gain * falls.mean())
-        return asymptote, gain, float(np.mean((values - asymptote + gain * falls) ** 2))
+    def solved(log_scale: Any, values: np.ndarray) -> tuple[np.ndarray, ...]:
+        """a, b (not below 0) and the mean squared residual, in the shape of log c."""
+        falls = shape.falls(k, np.exp(log_scale)[..., None], real)
+        middle = falls.mean(axis=-1)
+        centred = falls - middle[..., None]
+        gain = np.maximum(0, -(centred @ values) / (centred**2).sum(axis=-1))
+        asymptote = values.mean() + gain * middle
+        residual = values - asymptote[..., None] + gain[..., None] * falls
+        return asymptote, gain, (residual**2).mean(axis=-1)
 
     found = []
     for values in ladder.values:
-        best = int(np.argmin([solved(each, values)[2] for each in grid]))
+        best = int(np.argmin(solved(grid, values)[2]))
         around = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)]
         log_scale = minimize_scalar(lambda each: solved(each, values)[2], bounds=around, method="bounded").x  # noqa: B023
         found.append((*solved(log_scale, values), np.exp(log_scale)))

@@ -1,10 +1,10 @@
 """Figure kind `ladder`: accuracy against the number or share of synthetic images, with other arms beside it.
 
-Specification: {kind, ladder, beside?, axis?, fit?, dataset?, model?, recipe?, metric?, labels?, order?, width_mm?}. `ladder`
-names training sets from no synthetic images on; `beside` names others (controls) that stand at the number of images
-they add. With `axis` "share" the horizontal axis is the percentage of synthetic images, for a ladder that exchanges
-real images for synthetic ones. With `fit` the axis is linear, and a fitted curve stands in the place of the line where a
-ladder levels off (see saturation). One panel per (dataset, model), one line per recipe.
+Specification: {kind, ladder, beside?, axis?, fit?, dataset?, model?, recipe?, metric?, labels?, order?, width_mm?}.
+`ladder` names training sets from no synthetic images on; `beside` names others (controls) that stand at the number of
+images they add. With `axis` "share" the horizontal axis is the percentage of synthetic images, for a ladder that
+exchanges real images for synthetic ones. With `fit` the axis is linear, and a fitted curve stands in the place of the
+line where a ladder levels off (see saturation). One panel per (dataset, model), one line per recipe.
 """
 
 from typing import Any
@@ -77,7 +77,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
 
 
 def _places(ticks: list[float], linear: bool) -> dict[float, float]:
-    """Where each number of images stands: evenly spaced, or in proportion; in either case from 0 to their number - 1."""
+    """Where each number of images stands, evenly spaced or in proportion; in either case the last one at K - 1."""
     if not linear:
         return {tick: float(place) for place, tick in enumerate(ticks)}
     return {tick: (tick - ticks[0]) / (ticks[-1] - ticks[0]) * (len(ticks) - 1) for tick in ticks}

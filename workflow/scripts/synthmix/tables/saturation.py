@@ -130,9 +130,10 @@ def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
 
 def _notes(metric: str) -> list[str]:
     return [
-        f"Curve: least squares in {run_metric_title(metric)} over k, the images per class that are added, for each seed; "
-        "r real images per class. Of an exponential and a power law, which have three parameters each, the one with the "
-        "smaller mean squared residual over all seeds. Largest deviation: of the mean over seeds from the mean curve.",
+        f"Curve: least squares in {run_metric_title(metric)} over k, the images per class that are added, for each "
+        "seed; r real images per class. Of an exponential and a power law, which have three parameters each, the one "
+        "with the smaller mean squared residual over all seeds. Largest deviation: of the mean over seeds from the "
+        "mean curve.",
         "Asymptote (a) and number of images at 90 % of the gain: means over seeds of the fits, of the number in "
         "logarithms, with 95 % t intervals. They hold for the generator and the fit range; an asymptote is an "
         "extrapolation.",

@@ -242,6 +242,10 @@ def test_groups_of_a_file_are_what_a_study_holds(folder: Path) -> None:
             {"published": [{"class": "ten", "first": 0, "second": 1, **PRINTED}]},
             'published[0].class: "ten" is no class of data set digits',
         ),
+        (
+            {"published": 2 * [{"class": "1", "first": 0, "second": 1, **PRINTED}]},
+            'published[1].class: "1" is given twice; delete one of the two',
+        ),
         ({"kind": "best_classes"}, "groups: unknown key for kind best_classes; (known: kind, dataset,"),
     ],
 )

@@ -47,7 +47,14 @@ def _view(study: Study, where: str, view: Mapping[str, Any]) -> Iterator[Problem
     names = known.class_names(dataset, study.of["datasets"][dataset])
     if "groups" in view:
         yield from _groups(f"{where}.groups", view["groups"], dataset, names)
+    given: set[str] = set()
     for position, entry in enumerate(view.get("published", ())):
+        if entry["class"] in given:
+            yield (
+                f"{where}.published[{position}].class",
+                f"{shown(entry['class'])} is given twice; delete one of the two",
+            )
+        given.add(entry["class"])
         yield from _unknown(f"{where}.published[{position}].class", [entry["class"]], names, dataset)
 
 

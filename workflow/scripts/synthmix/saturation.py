@@ -119,8 +119,8 @@ def ladders(spec: Mapping[str, Any], artefacts: Artefacts) -> list[Ladder]:
     names = list(spec["ladder"])
     runs = with_added(select(artefacts.read_experiments(), {**spec, "training_set": names}), names[0], artefacts)
     found = []
-    for setting, part in groups(runs, ["dataset", "model", "recipe"]):
-        where = f"{spec['kind']}: {'/'.join(setting)}"
+    for (dataset, model, recipe), part in groups(runs, ["dataset", "model", "recipe"]):
+        where = f"{spec['kind']}: {dataset}/{model}/{recipe}"
         added = part.groupby("training_set")["x"].mean().sort_values()
         if added.duplicated().any() or len(added) < POINTS:
             raise ValueError(f"{where} needs {POINTS} training sets or more, each with another number of images")
@@ -128,10 +128,11 @@ def ladders(spec: Mapping[str, Any], artefacts: Artefacts) -> list[Ladder]:
         values = values[added.index].dropna()
         if values.empty:
             raise ValueError(f"{where}: no seed has every training set of the ladder: add runs")
-        classes = len(artefacts.meta(setting[0])["classes"])
+        classes = len(artefacts.meta(dataset)["classes"])
         real = float(part[part["training_set"] == names[0]]["real_images"].mean()) / classes
         seeds, matrix = values.index.to_numpy(), values.to_numpy(float)
-        found.append(Ladder(*setting, list(added.index), added.to_numpy(float), real, seeds, matrix))
+        own = (list(added.index), added.to_numpy(float), real, seeds, matrix)
+        found.append(Ladder(dataset, model, recipe, *own))
     return found
 
 
@@ -161,7 +162,7 @@ def _fitted(ladder: Ladder, form: str) -> Curve:
     from scipy.optimize import minimize_scalar
 
     shape, k, real = SHAPES[form], ladder.added, ladder.real
-    grid = np.linspace(*np.log(shape.bounds(k, real)), GRID)
+    grid = np.log(np.geomspace(*shape.bounds(k, real), GRID))
 
     def solved(log_scale: Any, values: np.ndarray) -> tuple[np.ndarray, ...]:
         """a, b (not below 0) and the mean squared residual, in the shape of log c."""

@@ -28,29 +28,21 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     """Groups in their order, then classes by falling shrunken difference; raises ValueError as class_arms does."""
     found = compared(spec, artefacts)
     entries = spec.get("published") or []
-    data = pd.DataFrame(
-        [
-            *_rows("group", found.groups, found.by_group),
-            *sorted(_rows("class", found.classes, found.by_class), key=lambda row: -row["shrunken"]),
-        ]
-    )
-    data.insert(2, "group", [found.group_of.get(name) if level == "class" else None for level, name in _keys(data)])
-    data = data.assign(**dict(zip(("first", "second"), found.names, strict=True)), seeds=found.seeds)
     beside = {entry["class"]: _beside(entry) for entry in entries}
+    by_class = sorted(_rows("class", found.classes, found.by_class), key=lambda row: -row["shrunken"])
+    arms = {**dict(zip(("first", "second"), found.names, strict=True)), "seeds": found.seeds}
     none = dict.fromkeys(("published_first", "published_second", "published_p", "comparable", "reason"))
-    printed = [beside.get(name, none) if level == "class" else none for level, name in _keys(data)]
-    data = pd.concat([data, pd.DataFrame(printed)], axis=1)
-    absent = [{"level": "class", "class": name, **cells} for name, cells in beside.items() if name not in found.classes]
-    rows = records(data)
-    shown = [row for position, row in enumerate(rows) if _is_shown(row, position, found, spec.get("shown"), beside)]
-    frame = pd.DataFrame([_cells(row, found) for row in [*shown, *(dict.fromkeys(data) | row for row in absent)]])
-    data = pd.concat([data, pd.DataFrame(absent)], ignore_index=True) if absent else data
-    left_out = len(rows) - len(shown)
-    return Table(data, drop_empty(frame), [*_notes(found, left_out), *_published_notes(entries, found)])
-
-
-def _keys(data: pd.DataFrame) -> list[tuple[str, str]]:
-    return list(zip(data["level"], data["class"], strict=True))
+    rows = [{**row, **arms, **none} for row in _rows("group", found.groups, found.by_group)]
+    rows += [
+        {**row, "group": found.group_of.get(row["class"]), **arms, **beside.get(row["class"], none)} for row in by_class
+    ]
+    rows += [{"level": "class", "class": name, **own} for name, own in beside.items() if name not in found.classes]
+    data = pd.DataFrame(rows)
+    few = spec.get("shown") or len(by_class)
+    ends = {row["class"] for row in [*by_class[:few], *by_class[-few:]]} | set(beside)
+    shown = [row for row in records(data) if row["level"] == "group" or row["class"] in ends]
+    frame = drop_empty(pd.DataFrame([_cells(row, found) for row in shown]))
+    return Table(data, frame, [*_notes(found, len(rows) - len(shown)), *_published_notes(entries, found)])
 
 
 def _rows(level: str, names: list[str], results: PerClass | None) -> list[dict[str, Any]]:
@@ -58,7 +50,7 @@ def _rows(level: str, names: list[str], results: PerClass | None) -> list[dict[s
         return []
     keys = ("images", "first_accuracy", "second_accuracy", "difference", "low", "high", "shrunken", "p", "p_holm")
     return [
-        {"level": level, "class": name, **dict(zip(keys, values, strict=True))}
+        {"level": level, "class": name, "group": None, **dict(zip(keys, values, strict=True))}
         for name, *values in zip(names, *results, strict=True)
     ]
 
@@ -80,15 +72,6 @@ def smallest_p(first: float, second: float, images: int) -> float:
     difference is known, and p is smallest where the smaller of the two is 0: 2 / 2^|b - c|.
     """
     return min(1.0, statistics.smallest_p(difference)) if (difference := abs(round((first - second) * images))) else 1.0
-
-
-def _is_shown(
-    row: Mapping[str, Any], position: int, found: Compared, shown: int | None, beside: Mapping[str, Any]
-) -> bool:
-    place = position - len(found.groups)
-    if shown is None or row["level"] == "group" or row["class"] in beside:
-        return True
-    return place < shown or place >= len(found.classes) - shown
 
 
 def _cells(row: Mapping[str, Any], found: Compared) -> dict[str, str]:

@@ -36,7 +36,8 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     """One row per (dataset, model, recipe); raises ValueError for what saturation.ladders refuses."""
     metric = spec.get("metric", "accuracy")
     entries = [each for each in spec.get("published") or [] if each.get("metric", "accuracy") == metric]
-    rows, used = [], []
+    rows: list[dict[str, Any]] = []
+    used: list[Mapping[str, Any]] = []
     for ladder in saturation.ladders(spec, artefacts):
         mine = _printed(ladder, entries)
         rows.append({**_row(ladder), **_published(ladder, mine)})

@@ -26,7 +26,7 @@ def study() -> dict[str, Any]:
     content["runs"].append({**content["runs"][1], "training_set": LADDER, "model": "cnn2", "bundle": "ladder"})
     content["tables"] |= {
         "classes": {"kind": "classes", **PAIR, "groups": "groups.csv"},
-        "best-classes": {"kind": "best_classes", **PAIR, "best": 2},
+        "best-classes": {"kind": "best_classes", **PAIR, "chosen": 2},
         "saturation": {"kind": "saturation", "ladder": LADDER},
     }
     content["figures"] |= {

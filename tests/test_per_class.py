@@ -162,7 +162,7 @@ def test_what_is_no_pair_of_arms_is_refused(artefacts: Artefacts) -> None:
 
 def test_best_classes_are_judged_by_the_other_half(artefacts: Artefacts) -> None:
     published = [{"class": "5", "accuracy": 0.9, **PRINTED}]
-    spec = {"kind": "best_classes", **ARMS, "best": 2, "split_seed": 4, "published": published}
+    spec = {"kind": "best_classes", **ARMS, "chosen": 2, "split_seed": 4, "published": published}
     table = best_classes.build(spec, artefacts)
     for one in class_arms.tested(spec, artefacts):
         rows = table.data[table.data["training_set"] == one.arm.training_set].reset_index(drop=True)

@@ -1,7 +1,7 @@
 """Table kind `best_classes`: the classes with the highest accuracy, chosen on one half of the test images.
 
-Specification: {kind, dataset, training_set, model, recipe, best?, split_seed?, published?}. An entry of `published` is
-{class, accuracy, images?, source, comparable, reason?, oddity?} with the accuracy as a fraction.
+Specification: {kind, dataset, training_set, model, recipe, chosen?, split_seed?, published?}. An entry of `published`
+is {class, accuracy, images?, source, comparable, reason?, oddity?} with the accuracy as a fraction.
 
 The best of many classes are too good on the images by which they are the best (the winner's curse), so each stands
 beside its accuracy on the other half of its test images, which had no part in the choice.
@@ -22,7 +22,7 @@ from synthmix.published import COMPARABLE
 from synthmix.rendering import Table
 from synthmix.streams import stream
 
-BEST, SPLIT_SEED = 3, 0
+CHOSEN, SPLIT_SEED = 3, 0
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
@@ -71,10 +71,11 @@ def _rows(one: Tested, classes: list[str], spec: Mapping[str, Any], named: list[
                 }
             )
     results.sort(key=lambda row: (-row["choosing"], -row["choosing_images"]))
-    best = spec.get("best", BEST)
+    best = spec.get("chosen", CHOSEN)
     for rank, row in enumerate(results, 1):
         if rank <= best or row["class"] in named:
-            yield {**row, "rank": rank, "classes": len(results), "chosen": rank <= best}
+            counts = {"classes": len(results), "unjudged": len(classes) - len(results)}
+            yield {**row, "rank": rank, **counts, "chosen": rank <= best}
 
 
 def _wilson(correct: np.ndarray) -> tuple[float, float]:
@@ -106,11 +107,14 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
 def _notes(data: pd.DataFrame, spec: Mapping[str, Any]) -> list[str]:
     chosen = data[data["chosen"]]
     others = "" if len(chosen) == len(data) else " Ranks beyond these are of classes that were published."
-    best, seed = spec.get("best", BEST), spec.get("split_seed", SPLIT_SEED)
-    return [
+    best, seed = spec.get("chosen", CHOSEN), spec.get("split_seed", SPLIT_SEED)
+    notes = [
         f"Rank: by accuracy on one half of the test images of each class (split seed {seed}), equal ones by their "
         f"number of images; the {best} best are shown.{others} The other half had no part in the choice: its accuracy "
         "is the one to report, with a 95 % Wilson interval over its images (means over seeds).",
         f"Winner's curse: the best classes have {percent(chosen['choosing'].mean())} % on the half that chose them and "
         f"{percent(chosen['other'].mean())} % on the other, on average.",
     ]
+    if unjudged := data["unjudged"].max():
+        notes.append(f"Without a rank: {unjudged} classes with a single test image.")
+    return notes

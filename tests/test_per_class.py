@@ -161,7 +161,7 @@ def test_what_is_no_pair_of_arms_is_refused(artefacts: Artefacts) -> None:
 
 
 def test_best_classes_are_judged_by_the_other_half(artefacts: Artefacts) -> None:
-    published = [{"class": "5", "accuracy": 0.9, **PRINTED}]
+    published = [{"class": name, "accuracy": 0.9, **PRINTED} for name in ("5", "ten")]
     spec = {"kind": "best_classes", **ARMS, "chosen": 2, "split_seed": 4, "published": published}
     table = best_classes.build(spec, artefacts)
     for one in class_arms.tested(spec, artefacts):
@@ -176,6 +176,7 @@ def test_best_classes_are_judged_by_the_other_half(artefacts: Artefacts) -> None
         wilson = proportion_confint(10 * means[1][best], 10, method="wilson")
         assert rows[["low", "high"]].iloc[0].tolist() == pytest.approx(wilson)
         assert "5" in rows["class"].tolist()
+    assert table.frame[["Class", "On the half that chose, %"]].iloc[-1].tolist() == ["ten", "not run"]
     chosen = table.data[table.data["chosen"]]
     fall = f"have {100 * chosen['choosing'].mean():.1f} % on the half that chose them"
     assert fall in " ".join(table.notes)

@@ -137,9 +137,16 @@ def test_the_figure_draws_the_curve_where_the_ladder_levels_off(tmp_path: Path) 
     assert np.asarray(lines[0].get_ydata()) == pytest.approx(curve)
     assert np.asarray(lines[1].get_ydata()) == pytest.approx(100 * straight.values.mean(axis=0))
     assert drawn.axes[0].get_xticks() == pytest.approx(ADDED / 40 * 7)  # in proportion
+    assert [tick.get_text() for tick in drawn.axes[0].get_xticklabels()][:4] == ["0", "3", "5", "10"]
     assert figure.FITTED.split()[-1] in drawn.get_supxlabel()
     plain = figure.draw({"kind": "ladder", "ladder": NAMES}, artefacts)
     assert plain.axes[0].get_xticks() == pytest.approx(np.arange(8))
+
+
+def test_numbers_of_images_that_stand_close_do_not_run_into_each_other() -> None:
+    places = figure._places([0, 3, 5, 10, 40, 160], linear=True)
+    assert figure._tick_labels(places, 12.0) == ["0", "", "5", "", "40", "160"]
+    assert figure._tick_labels(figure._places([0, 3, 160], linear=False), 12.0) == ["0", "3", "160"]
 
 
 # ---- what is refused before anything runs ----------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         figure,
         f"{first} minus {second}, n = {found.seeds} seeds; intervals over seeds and test images (number in brackets), "
         "variances pooled over classes. Shrunken: empirical Bayes, drawn towards the mean of all classes, or groups"
-        + (f"; {shown} classes at either end of {len(order)} by it" if few else ""),
+        + (f". Of {len(order)} classes, the {shown} at either end" if few else ""),
     )
     return figure
 

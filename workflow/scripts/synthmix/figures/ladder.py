@@ -54,7 +54,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         axes.set_title(
             style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}"
         )
-        axes.set_xticks(list(places.values()), [f"{tick:g}" for tick in places])
+        axes.set_xticks(list(places.values()), _tick_labels(places, width / len(settings) / len(places)))
         axes.set_xlim(-0.4, len(places) - 0.6)
         axes.set_xlabel("Generated images (% of all)" if share else "Images added per class")
     grid[0, 0].set_ylabel(f"Test {run_metric_title(spec.get('metric', 'accuracy'))} (%)")
@@ -81,6 +81,16 @@ def _places(ticks: list[float], linear: bool) -> dict[float, float]:
     if not linear:
         return {tick: float(place) for place, tick in enumerate(ticks)}
     return {tick: (tick - ticks[0]) / (ticks[-1] - ticks[0]) * (len(ticks) - 1) for tick in ticks}
+
+
+def _tick_labels(places: dict[float, float], unit_mm: float) -> list[str]:
+    """The numbers of images, less those that would run into the one before."""
+    labels, last = [], -np.inf
+    for tick, place in places.items():
+        fits = (place - last) * unit_mm > style.tick_mm([f"{tick:g}"])
+        labels.append(f"{tick:g}" if fits else "")
+        last = place if fits else last
+    return labels
 
 
 def _curves(

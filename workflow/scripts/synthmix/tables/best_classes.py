@@ -31,6 +31,8 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     rows: list[dict[str, Any]] = []
     for one in tested(spec, artefacts):
         rows += _rows(one, list(artefacts.meta(one.arm.dataset)["classes"]), spec, list(entries))
+    found = {row["class"] for row in rows}
+    rows += [{"class": name, "chosen": False} for name in entries if name not in found]
     for row in rows:
         entry = entries.get(row["class"], {})
         row |= {"published": entry.get("accuracy"), "published_images": entry.get("images")}
@@ -87,15 +89,16 @@ def _wilson(correct: np.ndarray) -> tuple[float, float]:
 
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
+    run = row["rank"] is not None
     return {
-        "Training set": row["training_set"],
-        "Model": row["model"],
-        "Recipe": row["recipe"],
+        "Training set": text(row["training_set"]),
+        "Model": text(row["model"]),
+        "Recipe": text(row["recipe"]),
         "Class": row["class"],
-        "Rank": f"{row['rank']} of {row['classes']}",
-        "On the half that chose, %": percent(row["choosing"]),
+        "Rank": f"{count(row['rank'])} of {count(row['classes'])}" if run else "",
+        "On the half that chose, %": percent(row["choosing"]) if run else "not run",
         "On the other half, %": joined(percent(row["other"]), bracket(row["low"], row["high"])),
-        "Test images (chose, other)": f"{row['choosing_images']}, {row['other_images']}",
+        "Test images (chose, other)": f"{count(row['choosing_images'])}, {count(row['other_images'])}" if run else "",
         "Seeds": count(row["seeds"]),
         "Published, %": percent(row["published"]),
         "Published, test images": count(row["published_images"]),

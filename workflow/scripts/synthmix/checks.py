@@ -40,20 +40,12 @@ REFERENCES = {
 DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
 OF_IMAGES = ("cam", "gallery", "disagreements")  # shows what networks say of single test images
-# what shows one data set
-ONE_DATASET = (
-    "ranking",
-    "usefulness",
-    "learning_curves",
-    "confusion",
-    "epochs",
-    "attention",
-    "feature_maps",
-    *OF_IMAGES,
-)
+PER_CLASS = ("classes", "best_classes")  # shows single classes
+OF_NETWORKS = ("confusion", "attention", "feature_maps", *OF_IMAGES, *PER_CLASS)
+ONE_DATASET = ("ranking", "usefulness", "learning_curves", "epochs", *OF_NETWORKS)
 SWEEPS = ("threshold", "width")  # what shows models of rising width
-# what shows the study's metric
-JUDGED = ("overview", "accuracy", "models", "when", "ranking", "arms", "ladder", "usefulness", "robustness")
+OF_METRIC = ("overview", "accuracy", "models", "when", "arms", "robustness")
+JUDGED = ("ranking", "ladder", "saturation", "usefulness", *OF_METRIC)  # shows the study's metric
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 

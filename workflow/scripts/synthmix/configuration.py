@@ -18,6 +18,9 @@ from synthmix import (
     explainer_checks,
     exploring_checks,
     filter_checks,
+    group_checks,
+    grouping,
+    ladder_checks,
     model_checks,
     prompts,
     result_checks,
@@ -41,7 +44,9 @@ PIPELINE_SAMPLING = {
 
 # What looks at files, after what does not.
 OF_DATA = (
+    ladder_checks.curves,
     class_checks.classes,
+    group_checks.views,
     model_checks.models,
     training_checks.last_batches,
     training_checks.parts,
@@ -170,8 +175,9 @@ def _completed(study: Study) -> dict[str, Any]:
         name: {**each, "drawn": drawn.digests(each["drawn"])} if "drawn" in each else each
         for name, each in content["explainers"].items()
     }
+    datasets = {name: grouping.resolved(each, "merge") for name, each in content["datasets"].items()}
     changed = {"generators": generators, "pools": pools, "training_sets": training_sets, "explainers": explainers}
-    completed = {**content, **changed, **measured}
+    completed = {**content, **changed, **measured, "datasets": datasets}
     # accuracy is left unsaid, so that saying it changes no spec
     metric = completed.pop("metric", "accuracy")
     judged = {} if metric == "accuracy" else {"metric": metric}
@@ -180,7 +186,7 @@ def _completed(study: Study) -> dict[str, Any]:
             name: {
                 **({"metrics": measures[each["kind"]]} if each["kind"] in measures else {}),
                 **(judged if each["kind"] in JUDGED else {}),
-                **each,
+                **grouping.resolved(each, "groups"),
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
                 **({"widths": _widths(content, each)} if each["kind"] in SWEEPS else {}),
                 **({"augment": _augment(content, each)} if each["kind"] == "augmentation" else {}),
@@ -268,7 +274,7 @@ class _Reader:
                 raise self.differing(f"{section}.{key}", (other, known), (study, definition))
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
-        early = (checks.definitions, filter_checks.filters, checks.runs)
+        early = (checks.definitions, group_checks.merges, filter_checks.filters, checks.runs)
         results = (result_checks.measurements, result_checks.displays, robustness_checks.robustness, choice_checks.when)
         for check in (*early, *results, *OF_DATA):
             self._require_sound(name, check(whole), origin)

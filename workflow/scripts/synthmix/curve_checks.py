@@ -66,7 +66,7 @@ def _selection(study: Study, where: str, view: View, compared: list[str]) -> Ite
     """Every model has the selection seeds, and those that are compared have two others in common."""
     yield from _several(where, view)
     chosen = set(view["selection_seeds"])
-    for setting, seeds in _by(study, view, "model").items():
+    for setting, seeds in seeds_by(study, view, "model").items():
         for model in view["model"]:
             missing = chosen - seeds.get(model, set())
             if missing:
@@ -90,7 +90,7 @@ def _sizes(study: Study, where: str, view: View) -> Iterator[Problem]:
             yield f"{where}.training_set", f"{other} and {name} have equally many real images; leave one out"
         sizes.append((real, name))
     models = {"model": [*view["model"], view["over"]]} if "over" in view else {}
-    for setting, seeds in _by(study, {**view, **models}, "training_set").items():
+    for setting, seeds in seeds_by(study, {**view, **models}, "training_set").items():
         absent = next((name for name in view["training_set"] if name not in seeds), None)
         if absent:
             problem = f"no run of {absent} in {'/'.join(setting)}; add it to runs, or name the recipes to show"
@@ -111,7 +111,7 @@ def _overtaking(study: Study, where: str, view: View) -> Iterator[Problem]:
             yield f"{where}.over", problem
 
 
-def _by(study: Study, view: View, key: str) -> Arms:
+def seeds_by(study: Study, view: View, key: str) -> Arms:
     """The view's runs: what differs beside one key -> each name under that key -> its seeds."""
     position = ("dataset", "training_set", "model", "recipe").index(key)
     found: Arms = defaultdict(dict)

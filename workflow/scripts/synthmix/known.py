@@ -7,11 +7,11 @@ import glob
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthmix import layout
+from synthmix import grouping, layout
 from synthmix.counts import DIGITS
 from synthmix.spec import canonical
 
@@ -47,7 +47,7 @@ def side(name: str, dataset: Definition) -> int | None:
 
 def class_names(name: str, dataset: Definition) -> list[str] | None:
     """The classes of a data set, merged and chosen as its definition says; None where they are not known."""
-    source = _source_classes(dataset)
+    source, dataset = source_classes(dataset), grouping.resolved(dataset, "merge")
     if source is None:
         meta = prepared(name, dataset)
         return list(meta["classes"]) if meta else None
@@ -56,7 +56,8 @@ def class_names(name: str, dataset: Definition) -> list[str] | None:
     return [each for each in renamed if each in dataset.get("classes", renamed)]
 
 
-def _source_classes(dataset: Definition) -> Iterable[str] | None:
+def source_classes(dataset: Definition) -> Collection[str] | None:
+    """The classes of a data set's source, before any is merged or left out; None where they are not known."""
     if dataset["source"] == "embedded":
         return [str(digit) for digit in range(len(DIGITS))]
     where = Path(dataset.get("root") or "", dataset.get("train") or "")

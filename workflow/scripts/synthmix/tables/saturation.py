@@ -1,0 +1,144 @@
+"""Table kind `saturation`: where more generated images stop helping, by curves fitted to ladders.
+
+Specification: {kind, ladder, dataset?, model?, recipe?, metric?, published?}. Where entries of `published`, those of
+the study, are of four or more training sets of a ladder, they are fitted in the same way, as one seed.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from synthmix import published, saturation, statistics
+from synthmix.artefacts import Artefacts
+from synthmix.formatting import (
+    bracket,
+    count,
+    drop_empty,
+    hoist,
+    joined,
+    missing,
+    number,
+    percent,
+    records,
+    run_metric_title,
+)
+from synthmix.printed import text
+from synthmix.rendering import Table
+from synthmix.saturation import Curve, Ladder
+
+NOT_WITHIN = "not within the range"
+FORMS = {"exponential": "a - b exp(-k / c)", "power": "a - b (1 + k / r)^-c"}
+
+
+def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
+    """One row per (dataset, model, recipe); raises ValueError for what saturation.ladders refuses."""
+    metric = spec.get("metric", "accuracy")
+    entries = [each for each in spec.get("published") or [] if each.get("metric", "accuracy") == metric]
+    rows: list[dict[str, Any]] = []
+    used: list[Mapping[str, Any]] = []
+    for ladder in saturation.ladders(spec, artefacts):
+        mine = _printed(ladder, entries)
+        rows.append({**_row(ladder), **_published(ladder, mine)})
+        used += mine.values()
+    data = pd.DataFrame(rows)
+    frame = pd.DataFrame([_cells(row, metric) for row in records(data)])
+    frame, notes = hoist(drop_empty(frame), ["Dataset", "Fit range, images per class"])
+    return Table(data, frame, [*notes, *_notes(metric), *published.notes(used)])
+
+
+def _row(ladder: Ladder) -> dict[str, Any]:
+    curve = saturation.fit(ladder)
+    last = statistics.t_interval(ladder.values[:, -1])
+    return {
+        "dataset": ladder.dataset,
+        "model": ladder.model,
+        "recipe": ladder.recipe,
+        "n": last.n,
+        "training_sets": len(ladder.added),
+        "smallest": ladder.added[0],
+        "largest": ladder.added[-1],
+        "form": curve.form,
+        "bends": saturation.bends(ladder),
+        **_levels(ladder, curve),
+        "last": last.mean,
+        "last_low": last.low,
+        "last_high": last.high,
+        "deviation": float(np.abs(ladder.values.mean(axis=0) - curve.mean(ladder.added)).max()),
+    }
+
+
+def _levels(ladder: Ladder, curve: Curve) -> dict[str, float | None]:
+    """Asymptote and images at 90 % of the gain, with intervals; all None where the ladder does not level off."""
+    keys = ("asymptote", "asymptote_low", "asymptote_high", "reached", "reached_low", "reached_high")
+    if not curve.levels_off(ladder):
+        return dict.fromkeys(keys)
+    level, images = statistics.t_interval(curve.asymptote), statistics.t_interval(np.log(curve.reached))
+    ends = [None if end is None else float(np.exp(end)) for end in (images.low, images.high)]
+    values = (level.mean, level.low, level.high, float(np.exp(images.mean)), *ends)
+    return dict(zip(keys, values, strict=True))
+
+
+def _printed(ladder: Ladder, entries: list[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Training set -> the published entry of it that is of the ladder's data set and model."""
+    mine = [
+        each
+        for each in entries
+        if (each.get("dataset"), each.get("model")) == (ladder.dataset, ladder.model)
+        and each.get("recipe") in (None, ladder.recipe)
+        and each.get("training_set") in ladder.names
+    ]
+    return {each["training_set"]: each for each in reversed(mine)}
+
+
+def _published(ladder: Ladder, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the same fit makes of published values, which have no seeds and so no interval."""
+    if len(entries) < saturation.POINTS:
+        return dict.fromkeys(("published_asymptote", "published_reached", "published_training_sets"))
+    places = [place for place, name in enumerate(ladder.names) if name in entries]
+    values = np.array([[entries[ladder.names[place]]["value"] for place in places]])
+    own = ladder._replace(added=ladder.added[places], values=values, seeds=np.array([0]))
+    found = _levels(own, saturation.fit(own))
+    return {
+        "published_asymptote": found["asymptote"],
+        "published_reached": found["reached"],
+        "published_training_sets": len(places),
+    }
+
+
+def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
+    title = run_metric_title(metric)
+    span = f"{count(row['smallest'])} to {count(row['largest'])} ({count(row['training_sets'])} training sets)"
+    level = joined(percent(row["asymptote"]), bracket(row["asymptote_low"], row["asymptote_high"]))
+    images = joined(number(row["reached"]), bracket(row["reached_low"], row["reached_high"], "number"))
+    printed = not missing(row["published_training_sets"])
+    return {
+        "Dataset": row["dataset"],
+        "Model": row["model"],
+        "Recipe": text(row["recipe"]),
+        "Fit range, images per class": span,
+        "Seeds": count(row["n"]),
+        f"Largest: {title}, %": joined(percent(row["last"]), bracket(row["last_low"], row["last_high"])),
+        "Curve": FORMS[row["form"]],
+        f"Asymptote: {title}, %": level or NOT_WITHIN,
+        "90 % of the gain at, images per class": images or NOT_WITHIN,
+        "Largest deviation, points": f"{100 * row['deviation']:.1f}",
+        "Published, asymptote, %": (percent(row["published_asymptote"]) or NOT_WITHIN) if printed else "",
+        "Published, 90 % of the gain at": (number(row["published_reached"]) or NOT_WITHIN) if printed else "",
+    }
+
+
+def _notes(metric: str) -> list[str]:
+    return [
+        f"Curve: least squares in {run_metric_title(metric)} over k, the images per class that are added, for each "
+        "seed; r real images per class. Of an exponential and a power law, which have three parameters each, the one "
+        "with the smaller mean squared residual over all seeds. Largest deviation: of the mean over seeds from the "
+        "mean curve.",
+        "Asymptote (a) and number of images at 90 % of the gain: means over seeds of the fits, of the number in "
+        "logarithms, with 95 % t intervals. They hold for the generator and the fit range; an asymptote is an "
+        "extrapolation.",
+        f"{NOT_WITHIN}: the ladder does not level off in its range, so that its asymptote is unknown: either it does "
+        "not bend (the quadratic part of least squares in k, by its t interval over seeds), or 90 % of the gain lies "
+        "beyond its largest number of images.",
+    ]

@@ -19,12 +19,13 @@ CONFIG = "studies: [{}]\ndevice: cpu\nresources:\n  train_generator: {{threads: 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("SYNTHMIX_TEST_DATA", REPOSITORY.parent / "shared/data"))
 # What a data set of a study is called among the test data.
-FOLDERS = {"mnist": "mnist", "mnist16": "mnist", "two16": "mnist", "lesions": "melanoma64"}
+FOLDERS = {"mnist": "mnist", "mnist16": "mnist", "two16": "mnist", "lesions": "melanoma64", "cifar4k": "cifar10"}
 # What stands in for it where there are none; two of ten digits make a rare class of lesions.
 STAND_INS: dict[str, dict[str, Any]] = {
     "mnist": {},
     "mnist16": {},
     "two16": {},
+    "cifar4k": {"channels": 3},
     "lesions": {"merge": {"benign": [str(n) for n in range(8)], "malignant": ["8", "9"]}, "channels": 3},
 }
 
@@ -95,6 +96,17 @@ def reduced_sweeps(study: dict[str, Any], by: int = 8) -> dict[str, Any]:
     recipes = {k: {**v, "epochs": 2, "seeds_per_job": 6} for k, v in study["recipes"].items()}
     recipes = {k: {key: value for key, value in v.items() if key != "evaluate_every"} for k, v in recipes.items()}
     return {**study, "datasets": datasets, "training_sets": sets, "recipes": recipes}
+
+
+def reduced_networks(study: dict[str, Any]) -> dict[str, Any]:
+    """The study `vit_vs_cnn-small` with few images, one epoch and two seeds."""
+    datasets = {k: {**v, "val": 60, "limit": {"train": 240, "test": 100}} for k, v in study["datasets"].items()}
+    sets = {
+        k: {"real": {"total": 100}} if isinstance(v["real"], dict) else v for k, v in study["training_sets"].items()
+    }
+    two = {key: [{**entry, "seeds": 2} for entry in study[key]] for key in ("runs", "explanations", "robustness")}
+    recipes = {k: {**v, "epochs": 1} for k, v in study["recipes"].items()}
+    return {**study, "datasets": datasets, "training_sets": sets, "recipes": recipes, **two}
 
 
 def _short(generator: dict[str, Any]) -> dict[str, Any]:

@@ -42,8 +42,10 @@ def scores(network: nn.Module, image: Tensor, label: int, maps: Mapping[str, np.
     found = {}
     for name, values in maps.items():
         order = np.lexsort((-ties.ravel(), -values.ravel()))
-        areas = (area(network, *ends, order, label) for ends in ((image, empty), (blurred, image)))
-        found[name] = dict(zip(("deletion", "insertion"), areas, strict=True))
+        found[name] = {
+            "deletion": area(network, image, empty, order, label),
+            "insertion": area(network, blurred, image, order, label),
+        }
     return found
 
 

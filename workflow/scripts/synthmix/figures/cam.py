@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import select
 from synthmix.figures import networks, style, tiles
+from synthmix.formatting import records
 from synthmix.saliency import BASELINES, TITLES
 
 CLASSES = 10  # shown, unless the specification names the classes
@@ -65,9 +66,9 @@ def _row(
     methods: list[str],
 ) -> tiles.Row:
     """One image with the maps of one network."""
-    own = found[found["index"] == index].set_index("method")
-    maps = [tiles.overlay(images[index], np.array(json.loads(own.at[each, "values"]))) for each in methods]
-    said = tiles.prediction(spec, classes, next(own.itertuples()))
+    own = {each["method"]: each for each in records(found[found["index"] == index])}
+    maps = [tiles.overlay(images[index], np.array(json.loads(own[each]["values"]))) for each in methods]
+    said = tiles.prediction(spec, classes, own[methods[0]])
     return tiles.Row([tiles.Tile(each) for each in (tiles.picture(images[index]), *maps)], [name, said])
 
 
@@ -75,6 +76,6 @@ def _layers(shown: dict[str, pd.DataFrame]) -> str:
     """The layers that the maps are taken from, with their size."""
     texts = []
     for name, rows in shown.items():
-        rows_, columns = np.shape(json.loads(rows["values"].dropna().iloc[0]))
-        texts.append(f"{name}, {rows_} x {columns} after {rows['layer'].iloc[0]}")
+        height, width = np.shape(json.loads(rows["values"].dropna().iloc[0]))
+        texts.append(f"{name}, {height} x {width} after {rows['layer'].iloc[0]}")
     return "; ".join(texts)

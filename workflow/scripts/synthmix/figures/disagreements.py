@@ -15,6 +15,7 @@ from synthmix.artefacts import Artefacts
 from synthmix.experiments import arms, select
 from synthmix.figures import networks, style, tiles
 from synthmix.figures.gallery import PREDICTIONS, TILE_MM
+from synthmix.formatting import records
 
 
 @style.context()
@@ -54,11 +55,12 @@ def disagreements(wrong: pd.DataFrame, right: pd.DataFrame, sure: float) -> pd.D
 
 def counts(found: pd.DataFrame, sure: float) -> list[tuple[int, int]]:
     """How many such images there are in both directions, for every seed that two arms share."""
-    first, second = (dict(list(rows.groupby("seed"))) for _, rows in arms(found))
-    return [
-        (len(disagreements(first[seed], second[seed], sure)), len(disagreements(second[seed], first[seed], sure)))
-        for seed in sorted(first.keys() & second.keys())
+    first, second = (rows for _, rows in arms(found))
+    pairs = [
+        (first[first["seed"] == seed], second[second["seed"] == seed])
+        for seed in sorted(set(first["seed"]) & set(second["seed"]))
     ]
+    return [(len(disagreements(one, other, sure)), len(disagreements(other, one, sure))) for one, other in pairs]
 
 
 def _right(rows: pd.DataFrame) -> pd.Series:
@@ -69,11 +71,11 @@ def _rows(
     spec: dict[str, Any], classes: list[str], images: np.ndarray, found: pd.DataFrame, wrong: str, right: str
 ) -> list[tiles.Row]:
     shown = []
-    for each in found.head(spec["columns"]).itertuples():
+    for each in records(found.head(spec["columns"])):
         caption = [
-            style.label(spec, classes[each.label]),
+            style.label(spec, classes[each["label"]]),
             f"{wrong}: {tiles.prediction(spec, classes, each)}",
-            f"{right}: {each.other_confidence:.2f}",
+            f"{right}: {each['other_confidence']:.2f}",
         ]
-        shown.append(tiles.Tile(tiles.picture(images[each.index]), caption))
+        shown.append(tiles.Tile(tiles.picture(images[each["index"]]), caption))
     return [tiles.Row(shown)] if shown else []

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import select
 from synthmix.figures import networks, style, tiles
+from synthmix.formatting import records
 from synthmix.saliency import TITLES
 
 TILE_MM = 24.0
@@ -68,7 +69,7 @@ def _maps(spec: dict[str, Any], artefacts: Artefacts, seed: int) -> dict[int, np
     found = artefacts.read_explanations()
     found = select(found[found["explainer"] == spec["explainer"]], spec)
     found = found[(found["seed"] == seed) & (found["method"] == spec["method"])]
-    return {each.index: np.array(json.loads(each.values)) for each in found.itertuples(index=False)}
+    return {each["index"]: np.array(json.loads(each["values"])) for each in records(found)}
 
 
 def _rows(
@@ -81,12 +82,12 @@ def _rows(
     """The first images, with their maps below them where there are maps."""
     if maps is not None:
         found = found[found["index"].isin(list(maps))]
-    chosen = list(found.head(spec["columns"]).itertuples())
-    captions = [[style.label(spec, classes[each.label]), tiles.prediction(spec, classes, each)] for each in chosen]
-    pictures = [tiles.picture(images[each.index]) for each in chosen]
+    chosen = records(found.head(spec["columns"]))
+    captions = [[style.label(spec, classes[each["label"]]), tiles.prediction(spec, classes, each)] for each in chosen]
+    pictures = [tiles.picture(images[each["index"]]) for each in chosen]
     if maps is None:
         rows = [tiles.Row(list(map(tiles.Tile, pictures, captions)))]
     else:
-        overlays = [tiles.overlay(images[each.index], maps[each.index]) for each in chosen]
+        overlays = [tiles.overlay(images[each["index"]], maps[each["index"]]) for each in chosen]
         rows = [tiles.Row(list(map(tiles.Tile, pictures))), tiles.Row(list(map(tiles.Tile, overlays, captions)))]
     return rows if chosen else []

@@ -16,7 +16,7 @@ from synthmix.files import read_arrays
 from synthmix.saliency import enlarged
 
 COLOURS = colormaps["inferno"]
-OPAQUE = 0.55  # of a map; the rest is the image below it
+OPAQUE = 0.6  # of a map; the rest is the image below it
 HEIGHT_MM = 240.0  # of a page
 SMALLEST_MM = 7.0  # side of a tile
 SMALL_PT = style.FONT_PT - 2  # of captions
@@ -71,10 +71,10 @@ def overlay(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     return (1 - OPAQUE) * image.mean(2, keepdims=True) / 255 + OPAQUE * colours
 
 
-def prediction(spec: Mapping[str, Any], classes: Sequence[str], row: Any) -> str:
+def prediction(spec: Mapping[str, Any], classes: Sequence[str], row: Mapping[str, Any]) -> str:
     """What a network says of an image, a row with label, prediction and confidence: "right, 0.93", "as 8, 0.93"."""
-    said = "right" if row.prediction == row.label else f"as {style.label(spec, classes[row.prediction])}"
-    return f"{said}, {row.confidence:.2f}"
+    right = row["prediction"] == row["label"]
+    return f"{'right' if right else 'as ' + style.label(spec, classes[row['prediction']])}, {row['confidence']:.2f}"
 
 
 def sheet(
@@ -104,7 +104,7 @@ def sheet(
     for start in range(0, len(blocks), measures.across):
         band = blocks[start : start + measures.across]
         for position, block in enumerate(band):
-            left = position * _block_mm(blocks, measures)
+            left = position * _block_mm(blocks, measures) + GAP_MM
             page.block(block, left, top, measures.label, columns if start == 0 else ())
         top += max(_height(block, measures.tile) for block in band) + (HEAD_MM if columns and start == 0 else 0)
     if bar:
@@ -190,5 +190,5 @@ class _Page:
             ScalarMappable(cmap=COLOURS), cax=self.axes(self.width - BAR_MM + 2, HEAD_MM, 2.5, long)
         )
         bar.set_ticks([0, 1], labels=["smallest", "largest"])
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.set_label(title, labelpad=-14)

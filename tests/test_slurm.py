@@ -31,7 +31,13 @@ STEPS = 200
 JOB = f"{RUNS}/shot3-own2/vit/block/seeds0-2"  # two seeds
 MODEL = f"{JOB}/model.safetensors"
 SHORT, LONG = "batch_size: 16, epochs: 2,", f"batch_size: 16, steps: {STEPS},"
-CLOCK = {"seconds", "train_seconds", "images_per_second"}  # what differs between two runs that compute the same
+CLOCK = {
+    "seconds",
+    "train_seconds",
+    "images_per_second",
+    "test_images_per_second",
+    "max_rss_mb",
+}  # what differs between two runs that compute the same
 GPU_STAGES = {"train_generator", "train_generator_by_seed", "generate", "train_extractor", "reference", "score"}
 GPU_STAGES |= {"train", "evaluate", "cross_test"}
 

@@ -78,7 +78,7 @@ rule figure:
     log:
         "logs/figure/{study}/{name}.log",
     conda:
-        lambda wc: f"../../envs/{PRODUCTS.environment(wc.study, wc.name)}.yaml"
+        lambda wc: PRODUCTS.environment(wc.study, wc.name)
     params:
         spec=lambda wc: SPECS.figure(wc.study, wc.name),
         caption=lambda wc: PRODUCTS.caption("figures", wc.study, wc.name),

@@ -175,8 +175,9 @@ class Products:
         return kinds.trainer(self.plan.generator_of(shard.split("/")[3])) is not None
 
     def environment(self, study: str, name: str) -> str:
-        """The name of the environment that a figure is drawn in."""
-        return "learning" if self.plan.studies[study]["figures"][name]["kind"] in LEARNING else "figures"
+        """The file of the environment that a figure is drawn in, as seen from the rules."""
+        kind = self.plan.studies[study]["figures"][name]["kind"]
+        return f"../../envs/{'learning' if kind in LEARNING else 'figures'}.yaml"
 
     def _datasets(self, study: str, view: Definition) -> list[str]:
         """The data sets that a view shows: those of its runs, or its own where it shows none."""

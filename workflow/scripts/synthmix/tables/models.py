@@ -2,8 +2,8 @@
 
 Specification: {kind, dataset?, model?, recipe?, training_set?, metric?, order?, published?}. An entry of `published` is
 {model, dataset?, recipe?, training_set?, value?, seconds_per_epoch?, parameters?, source, comparable, reason?,
-oddity?}, with `value` of the table's metric, a fraction; it and the seconds may be [smallest, largest]. Each entry has
-a row of its own, below the runs of its model.
+oddity?}, with `value` of the table's metric, a fraction; it and the seconds may be lists, of which the smallest and
+the largest are shown. Each entry has a row of its own, below the runs of its model.
 """
 
 from collections.abc import Mapping
@@ -79,8 +79,11 @@ def _published(entry: published.Entry, run: bool) -> dict[str, Any]:
     row: dict[str, Any] = {key: entry.get(key) for key in NAMES}
     for key, low, high in (("value", "low", "high"), ("seconds_per_epoch", "seconds_low", "seconds_high")):
         given = entry.get(key)
-        ends = given if isinstance(given, list) else [None, None]
-        row |= {key: sum(given) / 2 if isinstance(given, list) else given, low: ends[0], high: ends[1]}
+        if isinstance(given, list):
+            ends = min(given), max(given)
+            row |= {key: sum(ends) / 2, low: ends[0], high: ends[1]}
+        else:
+            row |= {key: given, low: None, high: None}
     about = {"parameters": entry.get("parameters"), "reason": entry.get("reason")}
     comparable = published.COMPARABLE[entry.get("comparable")]
     return {**row, **about, "status": "published" if run else "not run", "comparable": comparable}

@@ -233,7 +233,7 @@ def digits() -> training.Data:
 
 def test_pretrained_weights_are_worth_something_after_a_few_steps(digits: training.Data, tmp_path: Path) -> None:
     """Features of photographs tell enlarged digits apart after 16 steps; random ones hardly do."""
-    recipe = {"optimizer": "adamw", "learning_rate": 1e-3, "batch_size": 30, "steps": 16, "schedule": "cosine"}
+    recipe = {"optimizer": "adamw", "learning_rate": 3e-3, "batch_size": 30, "steps": 16, "schedule": "cosine"}
     recipe |= {"precision": "float32", "checkpoint": "last", "evaluate_every": 16}
     never: Any = SimpleNamespace(due=lambda: False, done=lambda: None)
     accuracy = {}
@@ -242,7 +242,7 @@ def test_pretrained_weights_are_worth_something_after_a_few_steps(digits: traini
         spec = {"model": model, "recipe": recipe}
         state = training.fit(build, spec, 0, digits, Entry(name, tmp_path), never, "cpu")
         # what tests a network rebuilds it without its pretrained weights
-        test = Split(digits.val_images, digits.val_labels)
+        test = Split(digits.val_images, digits.val_labels, np.arange(len(digits.val_labels)))
         network = evaluating.classifier(timm_model.build, model, state["model"], test, 10)
         found = evaluating.probabilities(network, test.images, "cpu")
         accuracy[name] = (found.argmax(1) == test.labels).mean()
@@ -252,4 +252,4 @@ def test_pretrained_weights_are_worth_something_after_a_few_steps(digits: traini
             np.testing.assert_allclose(mean, [127.5] * 3)  # as timm says for this network
         else:
             np.testing.assert_allclose(mean, digits.train.images.mean((0, 1, 2)), rtol=1e-5)
-    assert accuracy["pretrained"] > accuracy["random"] + 0.2
+    assert accuracy["pretrained"] > accuracy["random"] + 0.3

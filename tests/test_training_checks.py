@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from synthmix import known, training_checks
+from synthmix import known, networks, training_checks
 from synthmix.checks import DEFINITIONS, Study
 from synthmix.models import resnet
 
@@ -78,6 +78,15 @@ def test_networks_fail_on_one_image_where_they_are_refused_for_it(stem: str) -> 
                 network(torch.zeros(1, 3, side, side))
         else:
             network(torch.zeros(1, 3, side, side))
+
+
+def test_a_head_with_batch_norm_needs_two_images() -> None:
+    head = {"hidden": 4, "batch_norm": True}
+    (problem,) = problems({"real": 3}, 29, architecture="torchvision", name="vgg11", head=head)
+    assert "and model net has a batch norm in its head that needs two; change it" in problem[1]
+    network = networks.head(head, 3, 2).train()
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        network(torch.zeros(1, 3))
 
 
 def test_other_networks_train_on_one_image() -> None:

@@ -42,6 +42,8 @@ def _widths(study: Study, where: str, view: View) -> Iterator[Problem]:
     for name, model in models.items():
         if model["architecture"] != models[first]["architecture"]:
             yield f"{where}.model", f"{first} and {name} are of two architectures; name models of one"
+        if "width" not in model:
+            yield f"{where}.model", f"{name} is of architecture {model['architecture']}, which has no width; drop it"
         other = by_width.setdefault(model["width"], name)
         if other != name:
             yield f"{where}.model", f"{other} and {name} both have width {model['width']}; leave one out"

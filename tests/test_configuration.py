@@ -392,7 +392,8 @@ def test_accuracy_is_what_a_study_is_judged_by_whether_it_says_so_or_not(folder:
 
 
 def test_a_figure_names_its_data_set_where_there_are_several(folder: Path) -> None:
-    figures = [setter(f"figures/{name}/dataset", "digits") for name in ("usefulness", "curves", "confusion", "maps")]
+    names = ("usefulness", "curves", "confusion", "maps", "looks", "gallery", "disagreements")
+    figures = [setter(f"figures/{name}/dataset", "digits") for name in names]
     second = setter("runs/5", {**STUDY["runs"][0], "dataset": "other"})
     write(folder, "a", edited(OTHER, *figures, second))
     assert list(read_studies(folder, ["a"]).active) == ["a"]
@@ -748,7 +749,8 @@ def test_every_kind_is_a_file_of_the_library(definition: str, key: str, package:
     written = read_yaml(schema.FOLDER / "study.schema.yaml")["$defs"][definition]
     kinds = written["properties"][key]["enum"]
     files = {path.stem for path in (schema.FOLDER.parent / "scripts" / "synthmix" / package).glob("*.py")}
-    assert set(kinds) == files - {"__init__", "style"}  # style: what the kinds of figures share
+    shared = {"style", "tiles", "networks"}  # what kinds of figures have in common
+    assert set(kinds) == files - {"__init__", *shared}
     assert [rule["if"]["properties"][key]["const"] for rule in written["allOf"]] == kinds
 
 

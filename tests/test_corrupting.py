@@ -12,9 +12,10 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits, load_sample_image
 
-from synthmix import corrupting, engine
+from synthmix import corrupting, engine, job
 from synthmix.data import Split
 from synthmix.schema import read_schema
+from synthmix.store import Entry
 
 DEFINITION = read_schema("study")["properties"]["corruptions"]["additionalProperties"]
 KINDS = {
@@ -171,3 +172,12 @@ def test_clean_images_are_those_of_the_evaluation(
     clean = look(test_split, "aa01")["aa01"][0]
     predicted = engine.logits(network(0xAA01), engine.to_device(test_split.images, "cpu")).argmax(1).numpy()
     assert clean["accuracy"] == pytest.approx((predicted == test_split.labels).mean())
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_entries_stay_where_the_store_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(job, "settings", lambda: {"keep": {"resume": kept}})
+    Entry("aa01").save({"done": True})
+    job.forget(["aa01"])
+    assert Entry.finished("aa01") == kept

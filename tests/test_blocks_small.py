@@ -38,3 +38,11 @@ def test_the_whole_study_finds_what_it_should_find(tmp_path: Path) -> None:
     study = small_studies.at_hand(SHIPPED)
     workspace = small_studies.built(tmp_path / "built", NAME, study)
     check(workspace, study)
+    # test error peaks where networks begin to fit the wrong labels: at a width that train error chose on other seeds
+    peak = read_table(workspace, NAME, "tables/peak.csv")
+    tested = peak[peak["against"].isin(["cnn4", "cnn20"]) & peak["p"].notna()]
+    assert len(tested) == 2
+    assert (tested["n"] == 6).all()
+    assert (tested["low"] > 0).all()
+    exponents = read_table(workspace, NAME, "tables/exponents.csv")
+    assert (exponents["alpha_high"] < 0).all()

@@ -45,7 +45,7 @@ def _layers(study: Study, name: str, own: Mapping[str, Any], entry: Mapping[str,
     for model in entry["model"]:
         depth = study.of["models"][model].get("layers")
         if depth and (beyond := [layer for layer in own.get("layers", ()) if abs(layer) > depth]):
-            yield f"explainers.{name}.layers", f"{model} has {depth} layers, not {abs(beyond[0])}; correct it"
+            yield f"explainers.{name}.layers", f"{model} has no layer {beyond[0]}, its last is {depth}; correct it"
 
 
 def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Problem]:

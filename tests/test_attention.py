@@ -64,7 +64,8 @@ def test_weights_give_the_output_of_the_attention_itself(network: engine.Classif
 
     layers = [block.attention for block in network.network.blocks]
     handles = [layer.register_forward_hook(keep) for layer in layers]
-    _, weights = attention.attention(network, engine.to_device(images.test.images, "cpu"))
+    _, (weights, prefix) = attention.attention(network, engine.to_device(images.test.images, "cpu"))
+    assert prefix == 1
     for handle in handles:
         handle.remove()
     assert [each.shape for each in weights] == [(6, HEADS, 17, 17)] * LAYERS
@@ -74,11 +75,6 @@ def test_weights_give_the_output_of_the_attention_itself(network: engine.Classif
         mixed = each @ value.view(6, 17, HEADS, -1).transpose(1, 2)
         found = mixed.transpose(1, 2).flatten(2) @ layer.projection.weight.double().T + layer.projection.bias.double()
         torch.testing.assert_close(found, output, rtol=1e-4, atol=1e-5)
-
-
-def test_nothing_is_left_recorded(network: engine.Classifier, images: Images) -> None:
-    attention.attention(network, engine.to_device(images.test.images, "cpu"))
-    assert not any(block.attention._forward_pre_hooks for block in network.network.blocks)
 
 
 def test_rollout_multiplies_layers_with_their_residual_connections() -> None:
@@ -119,13 +115,24 @@ def test_rows_hold_every_map_and_the_image(network: engine.Classifier, images: I
         else:
             assert values.shape == (4, 4)
             assert values.sum() + row["class_token"] == pytest.approx(1, abs=1e-5)
-    _, weights = attention.attention(network, engine.to_device(images.test.images[2:3], "cpu"))
+            assert row["other_tokens"] == 0
+    _, (weights, _) = attention.attention(network, engine.to_device(images.test.images[2:3], "cpu"))
     (row,) = (
         row
         for row in rows
         if (row["subject"], row["number"], row["label"], row.get("layer"), row.get("head")) == ("instance", 1, 0, 2, 3)
     )
     np.testing.assert_allclose(np.ravel(json.loads(row["values"])), weights[1][0, 2, 0, 1:], atol=1e-6)
+
+
+def test_layers_and_classes_are_those_asked_for(network: engine.Classifier, images: Images) -> None:
+    rows, last = rows_of(network, images), rows_of(network, images, layers=[-1], classes=["bee"])
+    assert last == [row for row in rows if row["label"] == 1 and row.get("layer") != 1]
+    assert rows_of(network, images, layers=[2, 1]) == rows
+    with pytest.raises(ValueError, match="there is no layer 3, the network has 2"):
+        rows_of(network, images, layers=[3])
+    with pytest.raises(ValueError, match="insects has no class be; did you mean bee"):
+        rows_of(network, images, classes=["be"])
 
 
 def test_a_drawn_image_is_the_planned_one_of_a_known_class(images: Images, tmp_path: Path) -> None:
@@ -183,6 +190,32 @@ def test_the_figure_shows_each_image_with_its_maps(artefacts: Artefacts) -> None
     first = attention_figure.draw({**SPEC, "subjects": ["mean"], "classes": ["bee"]}, artefacts)
     assert "seed 4" in first.get_supxlabel()
     assert [axes.get_title() for axes in first.axes if axes.get_title()] == ["Mean train image"]
+
+
+def test_the_figure_shows_some_layers_or_the_mean_over_heads(artefacts: Artefacts) -> None:
+    figure = attention_figure.draw({**SPEC, "layers": [-1], "subjects": ["mean"]}, artefacts)
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["Image", "1", "2", "3", "Rollout"]
+    assert "Layer 2, heads" in [text.get_text() for text in figure.axes[0].texts]
+    figure = attention_figure.draw({**SPEC, "heads": "mean", "subjects": ["mean"]}, artefacts)
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["Image", "1", "2", "Rollout"]
+    found = artefacts.read_explanations()
+    maps = found[(found["seed"] == 4) & (found["subject"] == "mean") & (found["label"] == 0) & (found["layer"] == 2)]
+    largest = np.mean([json.loads(each) for each in maps["values"]], 0).max()
+    assert f"{largest:.2g}" in [text.get_text() for text in figure.axes[0].texts]
+    with pytest.raises(ValueError, match=r"explainer maps keeps no layer 3: it has \[1, 2\]"):
+        attention_figure.draw({**SPEC, "layers": [3]}, artefacts)
+    with pytest.raises(ValueError, match="7 maps side by side are too small to see"):
+        attention_figure.draw({**SPEC, "width_mm": 40}, artefacts)
+
+
+def test_patches_that_do_not_divide_the_image_look_equally_large() -> None:
+    image = np.zeros((8, 8, 1), dtype=np.uint8)
+    assert attention_figure._enlarged(image, (4, 4)) is image
+    weights = np.arange(9.0).reshape(3, 3)
+    found = attention_figure.overlay(attention_figure._enlarged(image, (3, 3)), weights)
+    _, areas = np.unique(found.reshape(-1, 3), axis=0, return_counts=True)
+    assert len(areas) == 9
+    assert areas.max() <= 1.3 * areas.min()
 
 
 def test_a_map_is_coloured_from_zero_to_its_largest_weight() -> None:

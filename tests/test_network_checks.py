@@ -29,6 +29,28 @@ def check(folder: Path, model: dict[str, Any], offline: bool = False, runs: bool
     network_checks.networks(jobs, plan)
 
 
+def test_networks_whose_attention_is_not_known_are_refused_before_they_are_explained() -> None:
+    def look(name: str, **explainer: Any) -> None:
+        model = {"architecture": "timm", "name": name, "input_size": 224}
+        own = {"kind": "attention", **explainer}
+        dataset = {"source": "embedded", "name": "digits"}
+        definitions = {"models": {"net": model}, "datasets": {"digits": dataset}, "explainers": {"maps": own}}
+        names = {"dataset": "digits", "model": "net", "explainer": "maps"}
+        spec = {"model": model, "explainer": own}
+        jobs: Any = [SimpleNamespace(runs=True, rule="explain", wildcards=names, spec=spec)]
+        plan: Any = SimpleNamespace(definitions=definitions, config={})
+        network_checks.networks(jobs, plan)
+
+    look("vit_tiny_patch16_224", layers=[-12, 1])
+    look("resnet18", kind="cam")
+    with pytest.raises(
+        NetworkError, match=r"^models\.net: attention: there is no layer 13, the network has 12; correct"
+    ):
+        look("vit_tiny_patch16_224", layers=[13])
+    with pytest.raises(NetworkError, match=r"^models\.net: attention: resnet18 is no vision transformer whose blocks"):
+        look("resnet18")
+
+
 def refusal(folder: Path, model: dict[str, Any], **options: Any) -> str:
     with pytest.raises(NetworkError) as caught:
         check(folder, model, **options)

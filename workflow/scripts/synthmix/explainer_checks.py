@@ -17,7 +17,11 @@ def attention(study: Study) -> Iterator[Problem]:
                 yield key_path(("explainers", name, "drawn", label)), problem
     for entry in study.content["explanations"]:
         for name in entry["explainer"]:
-            yield from of_classes(study, f"explainers.{name}.drawn", study.of["explainers"][name], "drawn", entry)
+            own = study.of["explainers"][name]
+            yield from of_classes(study, f"explainers.{name}.drawn", own, "drawn", entry)
+            if own["kind"] == "attention":
+                yield from of_classes(study, f"explainers.{name}.classes", own, "classes", entry)
+                yield from _layers(study, name, own, entry)
     for name, figure in study.content["figures"].items():
         if figure["kind"] == "attention":
             figure = {**figure, "dataset": study.dataset_of(figure)}
@@ -36,6 +40,14 @@ def of_classes(
                 yield where, f"{shown(label)} is no class of data set {dataset}{suggestion(label, names)}"
 
 
+def _layers(study: Study, name: str, own: Mapping[str, Any], entry: Mapping[str, Any]) -> Iterator[Problem]:
+    """A `vit_block` has the layers; of networks of libraries, network_checks.py knows them."""
+    for model in entry["model"]:
+        depth = study.of["models"][model].get("layers")
+        if depth and (beyond := [layer for layer in own.get("layers", ()) if abs(layer) > depth]):
+            yield f"explainers.{name}.layers", f"{model} has no layer {beyond[0]}, its last is {depth}; correct it"
+
+
 def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Problem]:
     seeds = {
         seed
@@ -46,6 +58,10 @@ def _figure(study: Study, where: str, figure: Mapping[str, Any]) -> Iterator[Pro
     if figure.get("seed", min(seeds)) not in seeds:
         problem = f"no network of seed {figure['seed']} is explained (there are {listing(sorted(seeds))}); name another"
         yield f"{where}.seed", problem
+    for label in figure.get("classes", ()):
+        if label not in study.of["explainers"][figure["explainer"]].get("classes", (label,)):
+            problem = f"explainer {figure['explainer']} does not look at {shown(label)}; add it to its classes"
+            yield f"{where}.classes", problem
     subjects, own = figure.get("subjects", ()), study.of["explainers"][figure["explainer"]]
     if "drawn" in subjects and "drawn" not in own:
         yield f"{where}.subjects", f"explainer {figure['explainer']} has no drawn images; leave drawn out, or add some"

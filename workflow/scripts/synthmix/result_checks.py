@@ -14,7 +14,11 @@ from synthmix.schema import read_schema
 POOL = ("dataset", "pool", "extractor")
 USUAL_METRICS = ("isc", "fid", "kid", "precision", "recall")  # of a score that names none
 # Kinds of explainers that look into some architectures only; each is shown by the kind of figure of the same name.
-EXPLAINED = {"masking": ("vit_block",), "attention": ("vit_block",), "feature_maps": CONVOLUTIONAL}
+EXPLAINED = {
+    "masking": ("vit_block",),
+    "attention": ("vit_block", "torchvision", "timm"),
+    "feature_maps": CONVOLUTIONAL,
+}
 OF_POOLS = ("scores", "audits", "detections")  # what is measured of the first n images per class of a pool
 
 

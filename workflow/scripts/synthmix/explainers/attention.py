@@ -1,27 +1,27 @@
-"""Explainer `attention`: how the class token of a `vit_block` weighs the patches of single images.
+"""Explainer `attention`: how the class token of a vision transformer weighs the patches of single images.
 
 The images, chosen before any map is seen: the first test images of each class, the mean train image of each class, and
 images that the user drew. What is kept of each: the softmax weights of every head and layer, as the network's own
-attention computes them from what reaches it, and attention rollout (Abnar and Zuidema 2020, "Quantifying attention flow
-in transformers", arXiv:2005.00928).
+attention computes them (attention_weights.py), and attention rollout (Abnar and Zuidema 2020, "Quantifying attention
+flow in transformers", arXiv:2005.00928).
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
-from synthmix import data, drawn, engine
+from synthmix import attention_weights, data, drawn, engine
+from synthmix.attention_weights import Attention
 from synthmix.explaining import Images
 from synthmix.messages import suggestion
 
-COLUMNS = ("subject", "number", "label", "predicted", "what", "layer", "head", "class_token", "values")
-BATCH = 16  # images at a time: their weights take batch x layers x heads x (patches + 1)^2 floats
+COLUMNS = ("subject", "number", "label", "predicted", "what", "layer", "head", "class_token", "other_tokens", "values")
 DECIMALS = 6
 
 
@@ -44,36 +44,36 @@ def explain(
 
     what: `image`, its values the pixels (H, W, C), 0 to 255; `head`, the weights that the class token gives to patches
     (rows, columns), with layer and head counted from 1, layer 1 being nearest to the image; `rollout`, the same through
-    all layers. class_token: what it keeps for itself, so that this and the values of a map sum to 1. predicted: the
-    label that the network gives. values: JSON, weights with six decimals.
+    all layers. class_token: what it keeps for itself, and other_tokens: what it gives to register and distillation
+    tokens, so that these and the values of a map sum to 1. predicted: the label that the network gives. values: JSON,
+    weights with six decimals.
 
     A map takes some 9 bytes per patch, an image 4 per pixel: ten classes with two subjects each, 64 patches and twelve
-    heads make 150 kB for a network.
+    heads make 150 kB for a network. One image of 224 pixels takes 600 kB, its 144 maps in ViT-B/16 250 kB.
     """
     network = network.to(device).to(memory_format=torch.channels_last)
-    every = list(subjects(explainer, images))
-    for start in range(0, len(every), BATCH):
-        batch = every[start : start + BATCH]
-        pixels = engine.to_device(np.stack([each.image for each in batch]), device)
-        predicted, weights = attention(network, pixels)
-        rolled = rollout(weights)
-        for position, shown in enumerate(batch):
-            known = {**shown._asdict(), "predicted": int(predicted[position])}
-            image = known.pop("image")
-            yield {**known, "what": "image", "values": json.dumps(image.tolist())}
-            for layer, each in enumerate(weights, 1):
-                for head, of_head in enumerate(each[position], 1):
-                    yield {**known, "what": "head", "layer": layer, "head": head, **_map(of_head[0])}
-            yield {**known, "what": "rollout", **_map(rolled[position])}
+    for shown in subjects(explainer, images):  # one at a time: its weights take layers x heads x tokens^2 floats
+        predicted, found = attention(network, engine.to_device(shown.image[None], device))
+        known = {**shown._asdict(), "predicted": int(predicted[0])}
+        image = known.pop("image")
+        yield {**known, "what": "image", "values": json.dumps(image.tolist())}
+        for layer in attention_weights.chosen(explainer.get("layers"), len(found.weights)):
+            for head, of_head in enumerate(found.weights[layer - 1][0], 1):
+                yield {**known, "what": "head", "layer": layer, "head": head, **_map(of_head[0], found.prefix)}
+        yield {**known, "what": "rollout", **_map(rollout(found.weights)[0], found.prefix)}
 
 
 def subjects(explainer: Mapping[str, Any], images: Images) -> Iterator[Subject]:
     """The images to look at; a class with fewer test images than `instances` has fewer of them."""
     test, train, classes = images.test, images.train, images.meta["classes"]
-    for label in range(len(classes)):
+    named = explainer.get("classes") or classes
+    if unknown := [name for name in named if name not in classes]:
+        raise ValueError(f"attention: {images.meta['name']} has no class {unknown[0]}{suggestion(unknown[0], classes)}")
+    labels = sorted(map(classes.index, named))
+    for label in labels:
         for number, position in enumerate(np.flatnonzero(test.labels == label)[: explainer["instances"]], 1):
             yield Subject("instance", number, label, test.images[position])
-    for label in range(len(classes)):
+    for label in labels:
         mean = train.images[train.labels == label].mean(0)
         yield Subject("mean", 1, label, np.rint(mean).astype(np.uint8))  # 8 bits, as all other images have
     for name, files in (explainer.get("drawn") or {}).items():
@@ -84,31 +84,13 @@ def subjects(explainer: Mapping[str, Any], images: Images) -> Iterator[Subject]:
             yield Subject("drawn", number, classes.index(name), _read(path, images.meta))
 
 
-def attention(network: engine.Classifier, images: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """Predicted labels (N,), and the attention weights (N, heads, T, T) of each layer, of uint8 images (N, C, H, W).
+def attention(network: engine.Classifier, images: Tensor) -> tuple[Tensor, Attention]:
+    """Predicted labels (N,), and what each layer weighs, float64 on the CPU, of uint8 images (N, C, H, W).
 
-    Token 0 is the class token; the T - 1 others are the patches, row by row. Weights are float64, on the CPU.
+    Raises ValueError where the network is no vision transformer whose class token is classified.
     """
-    transformer: Any = network.network  # a ViTBlock
-    with recorded([block.attention for block in transformer.blocks]) as weights:
-        predicted = engine.logits(network, images).argmax(1)
-    return predicted.cpu(), [each.double().cpu() for each in weights]
-
-
-@contextmanager
-def recorded(layers: list[nn.Module]) -> Iterator[list[Tensor]]:
-    """Collect the weights of attention layers, computed by their own `weights` from the tokens that reach them."""
-    found: list[Tensor] = []
-
-    def record(module: Any, inputs: tuple[Tensor]) -> None:
-        found.append(module.weights(inputs[0]))
-
-    handles = [layer.register_forward_pre_hook(record) for layer in layers]
-    try:
-        yield found
-    finally:
-        for handle in handles:
-            handle.remove()
+    logits, found = attention_weights.observed(network.network, lambda: engine.logits(network, images, len(images)))
+    return logits.argmax(1).cpu(), found._replace(weights=[each.double().cpu() for each in found.weights])
 
 
 def rollout(weights: list[Tensor]) -> Tensor:
@@ -125,11 +107,12 @@ def rollout(weights: list[Tensor]) -> Tensor:
     return row[:, 0]
 
 
-def _map(row: Tensor) -> dict[str, Any]:
-    """The weights (T,) that the class token gives: to itself, and to the square of patches."""
-    side = round((len(row) - 1) ** 0.5)
-    values = np.round(row[1:].reshape(side, side).numpy(), DECIMALS)
-    return {"class_token": round(float(row[0]), DECIMALS), "values": json.dumps(values.tolist())}
+def _map(row: Tensor, prefix: int) -> dict[str, Any]:
+    """The weights (T,) that the class token gives: to itself, to others before the patches, and to their square."""
+    side = math.isqrt(len(row) - prefix)
+    values = np.round(row[prefix:].reshape(side, side).numpy(), DECIMALS)
+    own, others = (round(float(each), DECIMALS) for each in (row[0], row[1:prefix].sum()))
+    return {"class_token": own, "other_tokens": others, "values": json.dumps(values.tolist())}
 
 
 def _read(path: str, meta: Mapping[str, Any]) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Figure kind `attention`: what the class token of one network looks at, over the images themselves.
 
-Specification: {kind, explainer, dataset, training_set, model, recipe, seed?, subjects?, classes?, labels?, width_mm?}.
-A row per image: the image, a map for each head of each layer, and attention rollout. Test images, mean images and drawn
+Specification: {kind, explainer, dataset, training_set, model, recipe, seed?, subjects?, classes?, layers?, heads,
+labels?, width_mm?}. A row per image: the image, a map for each head of each layer, or for the mean of a layer's heads,
+and attention rollout. Test images, mean images and drawn
 ones stand side by side where a page has room for all their maps, else below each other.
 """
 
@@ -25,12 +26,17 @@ SUBJECTS = {"instance": "Test image", "mean": "Mean train image", "drawn": "Draw
 CLASSES = 10  # shown, unless the specification names the classes
 ACROSS = 16  # images and maps that a page has room for side by side
 HEIGHT_MM = 240.0  # of a page
+MIN_MM = 4.0  # side of a map below which nothing is seen, and titles overlap
+PATCH = 8  # pixels a side at least, of patches that do not divide the image
 TILE_MM = 13.0  # side of a map at most
 GAP = 1 / 8  # between maps, in sides of one
 NUMBER_MM, NUMBERED_MM = 2.6, 6.0  # height of a number below a map; side of a map from which on there are numbers
 HEAD_MM, BAR_MM = 13.0, 17.0  # room for the titles of a block, and for the colour bar
 COLOURS = colormaps["inferno"]
 OPAQUE = 0.7  # of a map; the rest is the image below it
+
+
+Maps = dict[tuple[int, int], np.ndarray]  # (rows, columns) each, by layer and head, (0, 0) being rollout
 
 
 class Row(NamedTuple):
@@ -59,6 +65,10 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     lines = [max(len(rows) for _, rows in band) for band in bands]
     fixed = across * named + BAR_MM
     tile = max(1.0, (style.width_mm(spec) - fixed) / across / columns / (1 + GAP))
+    if tile < MIN_MM:
+        raise ValueError(
+            f"attention: {columns - 1} maps side by side are too small to see: name layers, or heads: mean"
+        )
     if not spec.get("width_mm"):
         tile = min(tile, TILE_MM, _side((HEIGHT_MM - HEAD_MM * len(bands) - 10) / sum(lines)))
     step = columns * tile * (1 + GAP) + named
@@ -97,7 +107,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
 
 def _blocks(spec: dict[str, Any], found: pd.DataFrame, classes: list[str]) -> list[tuple[str, list[Row]]]:
     """Each subject with its rows: by class, in the order asked for."""
-    chosen = spec.get("classes") or classes[:CLASSES]
+    chosen = spec.get("classes") or [name for name in classes if classes.index(name) in set(found["label"])][:CLASSES]
     if unknown := [name for name in chosen if name not in classes]:
         raise ValueError(f"attention: {spec['dataset']} has no class {unknown[0]}")
     blocks = []
@@ -119,17 +129,40 @@ def _row(found: pd.DataFrame, classes: Sequence[str], spec: dict[str, Any]) -> R
     if predicted != label:
         text += f" ({style.label(spec, predicted)})"
     image = np.array(json.loads(found[found["what"] == "image"]["values"].iloc[0]), dtype=np.uint8)
-    maps = found[found["what"] != "image"].fillna({"layer": 0, "head": 0})
-    names = [(int(layer), int(head)) for layer, head in zip(maps["layer"], maps["head"], strict=True)]
-    return Row(text, image, [np.array(json.loads(each)) for each in maps["values"]], names)
+    rows = found[found["what"] != "image"].fillna({"layer": 0, "head": 0})
+    values = map(np.array, map(json.loads, rows["values"]))
+    maps = dict(zip(zip(rows["layer"].astype(int), rows["head"].astype(int), strict=True), values, strict=True))
+    maps = _selected(maps, spec)
+    return Row(text, _enlarged(image, next(iter(maps.values())).shape), list(maps.values()), list(maps))
+
+
+def _selected(maps: Maps, spec: dict[str, Any]) -> Maps:
+    """The maps of some layers, heads each or as their mean, (layer, 0), and rollout, (0, 0), at the end."""
+    kept = sorted({layer for layer, _ in maps if layer})
+    for layer in spec.get("layers") or ():
+        if layer not in kept and not -len(kept) <= layer < 0:
+            raise ValueError(f"attention: explainer {spec['explainer']} keeps no layer {layer}: it has {kept}")
+    shown = sorted({layer if layer > 0 else kept[layer] for layer in spec.get("layers") or kept})
+    found = {name: maps[name] for layer in shown for name in maps if name[0] == layer}
+    if spec.get("heads") == "mean":
+        found = {(layer, 0): np.mean([found[name] for name in found if name[0] == layer], 0) for layer in shown}
+    return found | {(0, 0): maps[0, 0]}
+
+
+def _enlarged(image: np.ndarray, cells: Sequence[int]) -> np.ndarray:
+    """An image (H, W, C) of whole pixels, repeated where patches do not divide it, so that all look equally large."""
+    if image.shape[0] % cells[0] == image.shape[1] % cells[1] == 0:
+        return image
+    times = -(-PATCH * cells[0] // image.shape[0])
+    return image.repeat(times, 0).repeat(times, 1)
 
 
 def overlay(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Float (H, W, 3) in [0, 1]: weights (rows, columns) in colours from 0 to their largest, over the image in grey."""
     grey = image.mean(2, keepdims=True) / 255
     colours = COLOURS(weights / (weights.max() or 1.0))[..., :3]
-    scale = [image.shape[axis] // weights.shape[axis] for axis in (0, 1)]
-    return (1 - OPAQUE) * grey + OPAQUE * colours.repeat(scale[0], 0).repeat(scale[1], 1)
+    rows, columns = (np.arange(image.shape[axis]) * weights.shape[axis] // image.shape[axis] for axis in (0, 1))
+    return (1 - OPAQUE) * grey + OPAQUE * colours[rows[:, None], columns]
 
 
 def _panel(axes: Axes, rows: Sequence[Row], tile: float) -> np.ndarray:
@@ -157,14 +190,17 @@ def _panel(axes: Axes, rows: Sequence[Row], tile: float) -> np.ndarray:
 
 
 def _titles(axes: Axes, names: Sequence[tuple[int, int]], width: int, beside: int) -> None:
-    """Say above a block what its columns are: heads by number, and their layer above these."""
+    """Say above a block what its columns are: heads by number, and their layer above these; or layers by number."""
     middles = np.arange(1 + len(names)) * (width + beside) + (width - 1) / 2
-    axes.set_xticks(middles, ["Image", *(str(head) if layer else "Rollout" for layer, head in names)])
+    axes.set_xticks(middles, ["Image", *(str(head or layer) if layer else "Rollout" for layer, head in names)])
     # words wider than a map reach out of the block
     axes.get_xticklabels()[0].set_horizontalalignment("right" if len(names) > ACROSS else "center")
-    for layer in sorted({layer for layer, _ in names if layer}):
-        heads = [middle for middle, name in zip(middles[1:], names, strict=True) if name[0] == layer]
-        text = f"Layer {layer}, head{'s' if len(heads) > 1 else ''}"
+    groups: dict[str, list[float]] = {}
+    for middle, (layer, head) in zip(middles[1:], names, strict=True):
+        if layer:
+            groups.setdefault(f"Layer {layer}, head" if head else "Mean over heads, layer", []).append(middle)
+    for text, heads in groups.items():
+        text += "s" if len(heads) > 1 else ""
         _write(axes, text, (float(np.mean(heads)), -0.5), 12, "bottom", style.FONT_PT - 1)
 
 

@@ -1,5 +1,6 @@
 """Figures of a data set: what they measure against other code and values by hand, and what they draw."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import torch
 
 from synthmix import engine, exploring, pools
 from synthmix.artefacts import Artefacts
+from synthmix.configuration import read_studies, validate_config
 from synthmix.figures import augmentation, channel_correlation, channel_histograms, class_counts, sharpness
 from synthmix.files import write_arrays, write_json
+from synthmix.plan import Plan
+from synthmix.products import Products
+from synthmix.specs import Specs
 from synthmix.streams import seed
 
 CLASSES = ["ant", "bee", "cow"]
@@ -160,3 +165,26 @@ def test_recipes_with_one_augmentation_share_a_panel(artefacts: Artefacts) -> No
     np.testing.assert_array_equal(shown[:8, :8], first_cow)
     with pytest.raises(ValueError, match="farm has no class pig"):
         augmentation.draw({**spec, "classes": ["pig"]}, artefacts)
+
+
+# ---- studies without runs --------------------------------------------------------------------------------------------
+
+
+def test_a_study_of_figures_builds_no_experiments(tmp_path: Path) -> None:
+    figures = {
+        "sharp": {"kind": "sharpness", "dataset": "digits"},
+        "changed": {"kind": "augmentation", "dataset": "digits", "recipe": "crop"},
+    }
+    recipe = {"optimizer": "sgd", "learning_rate": 0.1, "batch_size": 8, "steps": 1, "augment": "crop"}
+    data = {"digits": {"source": "embedded", "name": "digits", "val": 0.1, "test": 0.1}}
+    study = {"title": "T", "question": "Q?", "datasets": data, "recipes": {"crop": recipe}, "figures": figures}
+    (tmp_path / "a.yaml").write_text(json.dumps(study))
+    plan = Plan(validate_config({"studies": ["a"]}, "config.yaml"), read_studies(tmp_path, ["a"]).active)
+    products = Products(plan)
+    drawn = [f"results/studies/a/figures/{name}.{kind}" for name in figures for kind in ("svg", "png")]
+    assert sorted(products.targets("a")) == sorted([*drawn, "results/studies/a/report.html"])
+    train, meta = "results/data/digits/train.safetensors", "results/data/digits/meta.json"
+    assert products.view_files("figures", "a", "sharp") == {"train": [train], "meta": [meta], "shards": []}
+    assert [Path(products.environment("a", name)).stem for name in figures] == ["figures", "learning"]
+    spec = json.loads(Specs(plan).figure("a", "changed"))
+    assert spec["view"]["augment"] == {"crop": "crop"}

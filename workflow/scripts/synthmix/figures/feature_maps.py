@@ -38,7 +38,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     across = min(ACROSS, 1 + len(layers))
     lines = -(-(1 + len(layers)) // across)
     width = style.width_mm(spec)
-    figure, grid = style.panels(width, (width / across + 8) * lines * len(images) + 4, lines * len(images), across)
+    figure, grid = style.panels(width, (width / across + 10) * lines * len(images) + 4, lines * len(images), across)
+    figure.set_layout_engine("compressed")  # constrained layout misjudges images of fixed aspect
     for axes in grid.flat:
         axes.set_axis_off()
     for line, rows in zip(range(0, len(grid), lines), images, strict=True):

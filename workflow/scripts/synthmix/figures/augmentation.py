@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from synthmix import engine
 from synthmix.artefacts import Artefacts
+from synthmix.augmentation import augment
 from synthmix.figures import style
 from synthmix.figures.samples import mosaic
 from synthmix.files import read_arrays
@@ -63,6 +64,6 @@ def augmented(images: np.ndarray, kind: str, draws: int) -> np.ndarray:
     random, found = torch.Generator(), []
     for step in range(draws):
         random.manual_seed(seed("augment", 0, step))
-        batch = engine.augment(engine.to_device(images, "cpu"), kind, random)
+        batch = augment(engine.to_device(images, "cpu"), kind, random)
         found.append(batch.float().round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy())
     return np.stack(found, 1)

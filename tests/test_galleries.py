@@ -195,3 +195,13 @@ def test_a_sheet_fits_a_page() -> None:
     assert max(place.x1 for place in places) <= 1
     assert min(place.y0 for place in places) >= 0
     assert len({round(place.x0, 6) for place in places}) == 6, "two blocks stand side by side"
+
+
+def test_a_heading_that_is_wider_than_its_tiles_keeps_clear_of_the_next() -> None:
+    tile = tiles.Tile(np.zeros((4, 4, 3)))
+    blocks = [tiles.Block("Surest, above 0.95: 4 of 6 test images, 2 of them right", [tiles.Row([tile])])] * 2
+    figure = tiles.sheet({}, blocks, "note", 24.0)
+    headings = [text.get_window_extent() for text in figure.texts if text.get_text().startswith("Surest")]
+    assert len(headings) == 2
+    assert not headings[0].overlaps(headings[1])
+    assert max(heading.x1 for heading in headings) <= figure.bbox.x1

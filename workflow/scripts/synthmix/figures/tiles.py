@@ -22,6 +22,7 @@ SMALLEST_MM = 7.0  # side of a tile
 SMALL_PT = style.FONT_PT - 2  # of captions
 GAP_MM, LINE_MM, HEAD_MM, BAR_MM = 1.5, 2.6, 4.5, 18.0  # between tiles; of captions and headings; beside a colour bar
 LABEL_MM = 26.0  # room for the label of a row at most
+HEADING_MM, LETTER_MM = 80.0, 1.45  # room for a heading on one line, at most; a letter of it
 
 
 class Tile(NamedTuple):
@@ -46,12 +47,12 @@ class Block(NamedTuple):
 
 
 class _Measures(NamedTuple):
-    """Of a sheet, in mm: a tile's side, room for the labels of rows, blocks side by side, and the height of all."""
+    """Of a sheet, in mm: a tile's side, room for labels of rows, a block's width; and how many stand side by side."""
 
     tile: float
     label: float
+    block: float
     across: int
-    height: float
 
 
 def test_images(artefacts: Artefacts, dataset: str) -> np.ndarray:
@@ -89,51 +90,50 @@ def sheet(
 
     columns: titles above the tiles of the uppermost blocks. bar: what a colour bar of the maps is called.
     """
-    width = style.width_mm(spec)
-    note_mm = 3 + LINE_MM * (1 + len(note) * 1.15 // width)
-    room = width - (BAR_MM if bar else 0)
-    measures = _measured(blocks, room, tile_mm, len(columns) > 0)
-    while measures.height + note_mm > HEIGHT_MM and measures.tile > SMALLEST_MM:
-        measures = _measured(blocks, room, 0.95 * measures.tile, len(columns) > 0)
-    width = min(width, measures.across * _block_mm(blocks, measures) + (BAR_MM if bar else 0))
-    height = measures.height + note_mm
+    room = style.width_mm(spec) - (BAR_MM if bar else 0)
+    measures = _measured(blocks, room, tile_mm)
+    while sum(_heights(blocks, measures)) > HEIGHT_MM - 12 and measures.tile > SMALLEST_MM:
+        measures = _measured(blocks, room, 0.95 * measures.tile)
+    width = measures.across * measures.block + (BAR_MM if bar else 0)
+    heights = _heights(blocks, measures)
+    heights[0] += HEAD_MM if columns else 0
+    height = sum(heights) + 3 + LINE_MM * (1 + len(note) * 1.15 // width)
     figure = Figure(figsize=(width / 25.4, height / 25.4))
     FigureCanvasAgg(figure)
-    page = _Page(figure, width, height, measures.tile)
-    top = 0.0
-    for start in range(0, len(blocks), measures.across):
-        band = blocks[start : start + measures.across]
-        for position, block in enumerate(band):
-            left = position * _block_mm(blocks, measures) + GAP_MM
-            page.block(block, left, top, measures.label, columns if start == 0 else ())
-        top += max(_height(block, measures.tile) for block in band) + (HEAD_MM if columns and start == 0 else 0)
+    page = _Page(figure, width, height, measures)
+    for position, block in enumerate(blocks):
+        line, column = divmod(position, measures.across)
+        page.block(block, column * measures.block + GAP_MM, sum(heights[:line]), columns if line == 0 else ())
     if bar:
-        page.bar(bar, min(45.0, measures.height - HEAD_MM))
+        page.bar(bar, min(45.0, sum(heights) - HEAD_MM))
     style.footer(figure, note)
     return figure
 
 
-def _measured(blocks: Sequence[Block], room: float, tile: float, titled: bool) -> _Measures:
+def _measured(blocks: Sequence[Block], room: float, tile: float) -> _Measures:
     labels = [line for block in blocks for row in block.rows for line in row.label]
     label = min(LABEL_MM, style.tick_mm(labels) + 2) if labels else 0.0
-    count = _count(blocks)
-    across = max(1, min(len(blocks), int(room / (label + count * (tile + GAP_MM) + GAP_MM))))
-    tile = min(tile, ((room / across) - label - GAP_MM) / count - GAP_MM)
-    bands = [blocks[start : start + across] for start in range(0, len(blocks), across)]
-    height = sum(max(_height(block, tile) for block in band) for band in bands) + (HEAD_MM if titled else 0)
-    return _Measures(tile, label, across, height)
+    count = max((len(row.tiles) for block in blocks for row in block.rows), default=1)
+    headed = min(HEADING_MM, LETTER_MM * max(len(block.heading) for block in blocks), room)
+    block = max(headed, label + count * (tile + GAP_MM)) + GAP_MM
+    across = max(1, min(len(blocks), int(room / block)))
+    tile = min(tile, (room / across - label - GAP_MM) / count - GAP_MM)
+    return _Measures(tile, label, min(block, room / across), across)
 
 
-def _count(blocks: Sequence[Block]) -> int:
-    return max((len(row.tiles) for block in blocks for row in block.rows), default=1)
+def _heights(blocks: Sequence[Block], measures: _Measures) -> list[float]:
+    """Of each line of blocks that stand side by side, in mm."""
+    heights = []
+    for start in range(0, len(blocks), measures.across):
+        line = blocks[start : start + measures.across]
+        heads = [HEAD_MM * len(_heading(block, measures)) for block in line]
+        rows = [sum(_row_mm(row, measures.tile) for row in block.rows) for block in line]
+        heights.append(max(map(sum, zip(heads, rows, strict=True))) + GAP_MM)
+    return heights
 
 
-def _block_mm(blocks: Sequence[Block], measures: _Measures) -> float:
-    return measures.label + _count(blocks) * (measures.tile + GAP_MM) + GAP_MM
-
-
-def _height(block: Block, tile: float) -> float:
-    return HEAD_MM * len(block.heading.split("\n")) + sum(_row_mm(row, tile) for row in block.rows) + GAP_MM
+def _heading(block: Block, measures: _Measures) -> list[str]:
+    return wrap(block.heading, int(measures.block / LETTER_MM))
 
 
 def _row_mm(row: Row, tile: float) -> float:
@@ -143,15 +143,16 @@ def _row_mm(row: Row, tile: float) -> float:
 
 
 def _lines(texts: Sequence[str], width: float) -> list[str]:
-    """Texts on lines of so many mm, in the size of captions."""
-    return [line for text in texts for line in wrap(text, max(6, int(width / 1.0)))]
+    """Texts on lines of so many mm, in the size of captions, whose letters take one each."""
+    return [line for text in texts for line in wrap(text, max(6, int(width)))]
 
 
 class _Page:
     """A figure on which things stand at places in mm, from its left and its top."""
 
-    def __init__(self, figure: Figure, width: float, height: float, tile: float) -> None:
-        self.figure, self.width, self.height, self.tile = figure, width, height, tile
+    def __init__(self, figure: Figure, width: float, height: float, measures: _Measures) -> None:
+        self.figure, self.width, self.height = figure, width, height
+        self.measures, self.tile = measures, measures.tile
 
     def write(self, text: str, left: float, top: float, **looks: Any) -> None:
         self.figure.text(left / self.width, 1 - top / self.height, text, **looks)
@@ -160,9 +161,10 @@ class _Page:
         place = (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
         return self.figure.add_axes(place)
 
-    def block(self, block: Block, left: float, top: float, label_mm: float, columns: Sequence[str]) -> None:
-        self.write(block.heading, left, top + 1, va="top", fontsize=style.FONT_PT - 0.5, fontweight="bold")
-        top += HEAD_MM * len(block.heading.split("\n"))
+    def block(self, block: Block, left: float, top: float, columns: Sequence[str]) -> None:
+        label_mm, heading = self.measures.label, _heading(block, self.measures)
+        self.write("\n".join(heading), left, top + 1, va="top", fontsize=style.FONT_PT - 0.5, fontweight="bold")
+        top += HEAD_MM * len(heading)
         if columns:
             for column, title in enumerate(columns):
                 middle = left + label_mm + column * (self.tile + GAP_MM) + self.tile / 2

@@ -2,7 +2,9 @@
 
 import importlib
 import io
+import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from synthmix import corrupting, engine, job
 from synthmix.data import Split
 from synthmix.schema import read_schema
 from synthmix.store import Entry
+from synthmix.units import units
 
 DEFINITION = read_schema("study")["properties"]["corruptions"]["additionalProperties"]
 KINDS = {
@@ -178,6 +181,9 @@ def test_clean_images_are_those_of_the_evaluation(
 def test_entries_stay_where_the_store_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(job, "settings", lambda: {"keep": {"resume": kept}})
-    Entry("aa01").save({"done": True})
-    job.forget(["aa01"])
-    assert Entry.finished("aa01") == kept
+    spec = {"entries": ["corrupt.py"], "keys": {"org": {"0": "aa01"}}, "corruption": {}, "code": "c"}
+    (unit,) = units(spec)
+    Entry(unit).save({"done": True})
+    params = SimpleNamespace(spec=json.dumps(spec))
+    job.finish(SimpleNamespace(params=params, output=[], log=["logs/corrupt/digits.log"]))
+    assert Entry.finished(unit) == kept

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 from synthmix import graph, layout, records  # noqa: E402 (the library is not installed)
 from synthmix.graph import Planned  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
-from synthmix.units import every  # noqa: E402
+from synthmix.units import units  # noqa: E402
 
 KEPT = ("README.md", "test_ledger.csv")
 
@@ -67,7 +67,7 @@ def _asked(jobs: Iterable[Planned]) -> Iterator[Path]:
         yield records.path_of(job.log)
         if job.spec:
             yield records.CODE / f"{job.spec['code']}.json"
-            for each in every(job.spec) or ():
+            for each in units(job.spec) or ():
                 yield from _files(Entry.folder_of(each))
 
 

@@ -2,7 +2,7 @@
 
 from synthmix import corrupting, data, evaluating, job, runs
 from synthmix.files import read_json, write_rows
-from synthmix.units import corrupted
+from synthmix.units import units
 
 spec = job.start(snakemake)
 device = job.device(snakemake)
@@ -10,8 +10,7 @@ build = job.module(spec["entries"][1]).build
 kinds = dict(zip(spec["corruption"]["kinds"], map(job.module, spec["entries"][2:]), strict=True))
 test, meta = data.read(job.local(snakemake.input.test)), read_json(snakemake.input.meta)
 models = runs.read_models(snakemake.input.model)
-each = dict(zip(corrupted(spec), runs.each(spec["keys"]), strict=True))
-job.count(each)
+each = dict(zip(units(spec), runs.each(spec["keys"]), strict=True))
 networks = {
     unit: evaluating.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
     for unit, (training_set, seed, _) in each.items()
@@ -25,4 +24,3 @@ rows = [
 ]
 write_rows(snakemake.output.results, ["training_set", "seed", *corrupting.COLUMNS], rows)
 job.finish(snakemake)
-job.forget(each)

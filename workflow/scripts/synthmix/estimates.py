@@ -13,7 +13,7 @@ from synthmix import layout, records
 from synthmix.graph import Planned
 from synthmix.spec import canonical
 from synthmix.store import Entry
-from synthmix.units import every
+from synthmix.units import units
 
 # Parts of a spec that change what is computed, but hardly how long it takes. What is not named here counts.
 FREE = {"learning_rate", "momentum", "weight_decay", "width_scaled", "schedule", "warmup_steps", "label_noise", "seed"}
@@ -102,7 +102,7 @@ class History:
             seconds = _seconds(path)
             if record is None or seconds is None or not record.made:
                 continue
-            pieces = every(record.spec)
+            pieces = units(record.spec)
             key = shape(stage, {"dataset": name.split("/")[0]}, record.spec)
             size = record.size / (len(pieces) if pieces else 1)
             found[key].append((seconds / record.made, size, record.device or ""))
@@ -112,7 +112,7 @@ class History:
         """What a job will cost; None for tables, figures and reports, which take seconds."""
         if job.spec is None or job.benchmark is None:
             return None
-        wanted = every(job.spec)
+        wanted = units(job.spec)
         pieces = 1 if wanted is None else len(wanted)
         stored = 0 if wanted is None else sum(map(Entry.finished, wanted))
         seen = self._of_shape.get(shape(job.stage, job.wildcards, job.spec), [])
@@ -179,7 +179,7 @@ def cost(jobs: Sequence[Planned], estimates: Mapping[int, Estimate | None], slot
         gpu_hours=gpu_hours,
         wall_hours=Range(*(makespan(running, edge, slots, cores) for edge in edges)),
         gigabytes=size,
-        files=sum(len(job.outputs) + len(every(job.spec) or ()) * 2 + 3 for job in running if job.spec),
+        files=sum(len(job.outputs) + len(units(job.spec) or ()) * 2 + 3 for job in running if job.spec),
         unknown=sum(1 for job in running if estimates.get(job.number) and job.number not in known),
         devices=tuple(sorted({device for found in known.values() for device in found.devices})),
     )

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +55,6 @@ def finish(snakemake: Any) -> None:
     if not settings()["keep"]["resume"]:
         for folder in entries:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def count(pieces: Iterable[str]) -> None:
-    """Tell the record of a job about entries of the store that `units` does not know, before they are made."""
-    global _missing
-    _missing = [each for each in pieces if not Entry.finished(each)]
-
-
-def forget(pieces: Iterable[str]) -> None:
-    """Empty entries of the store that `units` does not know, where none is kept; for a job that is finished."""
-    if not settings()["keep"]["resume"]:
-        for each in pieces:
-            shutil.rmtree(Entry.folder_of(each), ignore_errors=True)
 
 
 def module(entry: str) -> Any:

@@ -1,4 +1,4 @@
-"""Augmentations of the classifiers alone."""
+"""Rotations and random crops; test_engine.py has the other augmentations."""
 
 import math
 

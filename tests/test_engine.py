@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from synthmix import engine
+from synthmix.augmentation import augment
 
 KINDS = ("none", "flip", "crop", "shift", "strong")
 
@@ -16,7 +17,7 @@ def batch(n=16, channels=3, size=16, seed=0):
 
 
 def augmented(images, kind, seed=0):
-    return engine.augment(images, kind, torch.Generator().manual_seed(seed))
+    return augment(images, kind, torch.Generator().manual_seed(seed))
 
 
 # ---- tensors ---------------------------------------------------------------------------------------------------------

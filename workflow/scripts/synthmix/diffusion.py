@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from synthmix import denoising, engine, parallel
+from synthmix.augmentation import augment
 from synthmix.interruption import Interruption
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
@@ -120,7 +121,7 @@ def _fit(
         clean = data[chosen]
         if generator.get("augment"):
             own = torch.Generator().manual_seed(stream_seed("augmentation", seed, step))
-            clean = engine.augment(clean, generator["augment"], own)
+            clean = augment(clean, generator["augment"], own)
         noisy, times, wanted = denoising.noisy_batch(clean, schedule, random)
         unlabelled = (torch.rand(batch_size, generator=random) < generator["label_dropout"]).to(device)
         condition = torch.where(unlabelled, classes, targets[chosen])

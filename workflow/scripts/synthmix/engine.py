@@ -1,4 +1,4 @@
-"""Running networks on uint8 images that live on the device: normalisation, augmentation, prediction."""
+"""Running networks on uint8 images that live on the device: normalisation and prediction."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 PIXELS = 2**22  # that a network sees at once where nothing is learned: 1024 images of 64 pixels a side, 83 of 224
 
@@ -67,56 +66,6 @@ def compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:
     torch.compiler.reset()
     found: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False)
     return found
-
-
-def augment(images: Tensor, kind: str, random: torch.Generator) -> Tensor:
-    """Augment a batch (N, C, H, W), each image on its own; the draw comes from a CPU generator.
-
-    none: as they are. flip: mirrored left to right with probability 1/2. crop: moved by up to an eighth of the size in
-    each direction (4 pixels of 32), in whole pixels, the border filled with zeros, and mirrored as in flip: what is
-    customary for CIFAR since He et al. 2016. shift: moved by up to an eighth of the size in each direction, the border
-    filled with the edge. strong: shift, rotation by up to 15 degrees, scale 0.85 to 1.15, contrast and brightness by
-    up to 20 %.
-    """
-    if kind == "none":
-        return images
-    if kind == "crop":
-        return _crop(images, random)
-    n, _, height, width = images.shape
-
-    def uniform(low: float, high: float) -> Tensor:
-        return torch.rand(n, generator=random) * (high - low) + low
-
-    if kind == "flip":
-        mirrored = (torch.rand(n, generator=random) < 0.5).to(images.device)
-        return torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    angle, scale = torch.zeros(n), torch.ones(n)
-    shift_x, shift_y = uniform(-0.25, 0.25), uniform(-0.25, 0.25)  # in units of half the image
-    if kind == "strong":
-        angle, scale = torch.deg2rad(uniform(-15, 15)), uniform(0.85, 1.15)
-    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-    rows = (torch.stack([cos, -sin, shift_x], 1), torch.stack([sin, cos, shift_y], 1))
-    theta = torch.stack(rows, 1).to(images.device)
-    grid = F.affine_grid(theta, [n, 1, height, width], align_corners=False)
-    moved = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
-    if kind == "strong":
-        contrast = uniform(0.8, 1.2).to(images.device)[:, None, None, None]
-        brightness = uniform(-51, 51).to(images.device)[:, None, None, None]
-        mean = moved.mean((1, 2, 3), keepdim=True)
-        moved = ((moved - mean) * contrast + mean + brightness).clamp(0, 255)
-    return moved
-
-
-def _crop(images: Tensor, random: torch.Generator) -> Tensor:
-    n, _, height, width = images.shape
-    pads = [max(1, side // 8) for side in (height, width)]
-    starts = [torch.randint(2 * pad + 1, (n, 1), generator=random) for pad in pads]
-    mirrored = torch.rand(n, 1, generator=random) < 0.5
-    rows, columns = (start + torch.arange(side) for start, side in zip(starts, (height, width), strict=True))
-    columns = torch.where(mirrored, columns.flip(1), columns)
-    padded = F.pad(images, [pads[1], pads[1], pads[0], pads[0]])
-    at = [index.to(images.device) for index in (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])]
-    return padded.permute(0, 2, 3, 1)[at[0], at[1], at[2]].permute(0, 3, 1, 2)
 
 
 def seed_layers(seed: int, device: str) -> None:

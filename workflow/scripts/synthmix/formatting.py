@@ -1,6 +1,6 @@
 """Numbers as people read them in tables; a missing number is an empty text. All ASCII, so that LaTeX takes them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -45,6 +45,11 @@ def bracket(low: Number, high: Number, form: str = "percent") -> str:
 def joined(*parts: str) -> str:
     """The parts that are not empty, with a space between."""
     return " ".join(part for part in parts if part)
+
+
+def percent_interval(row: Mapping[str, Any], name: str) -> str:
+    """A row's fraction `name` as percent, with its interval from `{name}_low` to `{name}_high` where it has one."""
+    return joined(percent(row.get(name)), bracket(row.get(f"{name}_low"), row.get(f"{name}_high")))
 
 
 def p_value(p: Number) -> str:

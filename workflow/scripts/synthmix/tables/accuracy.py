@@ -25,6 +25,7 @@ from synthmix.formatting import (
     number,
     p_value,
     percent,
+    percent_interval,
     records,
     run_metric_title,
 )
@@ -194,7 +195,7 @@ def _cell(row: Mapping[str, Any], name: str, metric: str) -> str:
     imbalanced = not missing(row.get("class_ratio")) and row["class_ratio"] > IMBALANCED
     if name == "auroc" and name != metric and not imbalanced:
         return ""
-    return joined(percent(row.get(name)), bracket(row.get(f"{name}_low"), row.get(f"{name}_high")))
+    return percent_interval(row, name)
 
 
 def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import wanted
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, number, percent, records
+from synthmix.formatting import bracket, count, drop_empty, hoist, joined, number, percent, percent_interval, records
 from synthmix.rendering import Table
 
 QUERIES = {
@@ -88,7 +88,7 @@ def _formatted(data: pd.DataFrame) -> pd.DataFrame:
                 "Threshold": number(row["threshold"]),
                 "Near": count(row["near"]),
                 "Near, %": joined(percent(row["rate"]), bracket(row["low"], row["high"])),
-                "Excess, points": joined(percent(row["excess"]), bracket(row["excess_low"], row["excess_high"])),
+                "Excess, points": percent_interval(row, "excess"),
                 "Equal": count(row["equal"]),
                 "Mirrored": count(row["mirrored"]),
                 "Original nearest, %": percent(row["original_nearest"]),

@@ -10,7 +10,7 @@ import pandas as pd
 from synthmix import statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import ARM, RUN, Arm, groups, select, wanted
-from synthmix.formatting import bracket, count, hoist, joined, percent, records
+from synthmix.formatting import count, hoist, percent_interval, records
 from synthmix.rendering import Table
 
 
@@ -48,10 +48,6 @@ NOTES = [
 def _formatted(data: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in records(data):
-        cells = {
-            name: joined(percent(row[name]), bracket(row[f"{name}_low"], row[f"{name}_high"]))
-            for name in ("generated", "real", "difference")
-        }
         rows.append(
             {
                 "Dataset": row["dataset"],
@@ -62,9 +58,9 @@ def _formatted(data: pd.DataFrame) -> pd.DataFrame:
                 "Seeds": count(row["n"]),
                 "Generated images": count(row["images"]),
                 "Real images": count(row["test_images"]),
-                "Accuracy on generated, %": cells["generated"],
-                "Accuracy on real, %": cells["real"],
-                "Difference, points": cells["difference"],
+                "Accuracy on generated, %": percent_interval(row, "generated"),
+                "Accuracy on real, %": percent_interval(row, "real"),
+                "Difference, points": percent_interval(row, "difference"),
             }
         )
     return pd.DataFrame(rows)

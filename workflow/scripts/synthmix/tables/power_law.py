@@ -13,7 +13,7 @@ import pandas as pd
 
 from synthmix import printed, published, scaling, statistics
 from synthmix.artefacts import Artefacts
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, number, percent, records
+from synthmix.formatting import bracket, count, drop_empty, hoist, joined, number, percent, percent_interval, records
 from synthmix.rendering import Table
 from synthmix.scaling import Curve
 
@@ -83,7 +83,7 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
         "alpha": (alpha or "refused") if run else "not run",
         "Bootstrap": bracket(row["bootstrap_low"], row["bootstrap_high"], "number"),
         "Largest deviation, %": percent(row["deviation"]),
-        "Error at the largest, %": joined(percent(row["error"]), bracket(row["error_low"], row["error_high"])),
+        "Error at the largest, %": percent_interval(row, "error"),
         "Remark": printed.text(row["remark"]),
         "Published alpha": number(row["published_alpha"]),
         "Published error, %": percent(row["published_error"]),

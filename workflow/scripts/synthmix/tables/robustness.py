@@ -6,6 +6,7 @@ training set alone, or in model and recipe alone.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -14,13 +15,11 @@ from synthmix import statistics
 from synthmix.artefacts import Artefacts
 from synthmix.experiments import wanted
 from synthmix.formatting import (
-    bracket,
     count,
     drop_empty,
     hoist,
-    joined,
     p_value,
-    percent,
+    percent_interval,
     records,
     run_metric_title,
 )
@@ -123,10 +122,7 @@ def _corrected(data: pd.DataFrame) -> pd.DataFrame:
 
 def _cells(row: Mapping[str, Any]) -> dict[str, str]:
     severities = sorted(name for name in row if name.startswith("severity_") and name[-1].isdigit())
-
-    def cell(name: str) -> str:
-        return joined(percent(row.get(name)), bracket(row.get(f"{name}_low"), row.get(f"{name}_high")))
-
+    cell = partial(percent_interval, row)
     return {
         "Dataset": row["dataset"],
         "Model": row["model"],

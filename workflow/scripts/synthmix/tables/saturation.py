@@ -21,6 +21,7 @@ from synthmix.formatting import (
     missing,
     number,
     percent,
+    percent_interval,
     records,
     run_metric_title,
 )
@@ -110,7 +111,7 @@ def _published(ladder: Ladder, entries: Mapping[str, Mapping[str, Any]]) -> dict
 def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
     title = run_metric_title(metric)
     span = f"{count(row['smallest'])} to {count(row['largest'])} ({count(row['training_sets'])} training sets)"
-    level = joined(percent(row["asymptote"]), bracket(row["asymptote_low"], row["asymptote_high"]))
+    level = percent_interval(row, "asymptote")
     images = joined(number(row["reached"]), bracket(row["reached_low"], row["reached_high"], "number"))
     printed = not missing(row["published_training_sets"])
     return {
@@ -119,7 +120,7 @@ def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
         "Recipe": text(row["recipe"]),
         "Fit range, images per class": span,
         "Seeds": count(row["n"]),
-        f"Largest: {title}, %": joined(percent(row["last"]), bracket(row["last_low"], row["last_high"])),
+        f"Largest: {title}, %": percent_interval(row, "last"),
         "Curve": FORMS[row["form"]],
         f"Asymptote: {title}, %": level or NOT_WITHIN,
         "90 % of the gain at, images per class": images or NOT_WITHIN,

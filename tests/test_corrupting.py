@@ -14,6 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits, load_sample_image
 
+from synthmix import corrupted as library
 from synthmix import corrupting, engine, job
 from synthmix.data import Split
 from synthmix.schema import read_schema
@@ -30,7 +31,7 @@ RANDOM = ("noise", "occlusion")
 
 def corrupted(images: np.ndarray, kind: str, severity: int, index: Any = None, seed: int = 0) -> np.ndarray:
     rows = np.arange(len(images)) if index is None else np.asarray(index)
-    return corrupting.corrupted(KINDS, kind, severity, images, rows, seed)
+    return library.corrupted(KINDS, kind, severity, images, rows, seed)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_equal_images_are_corrupted_differently(digits: np.ndarray, kind: str) -
 
 @pytest.mark.parametrize(("side", "sigmas"), [(32, (0.4, 1.0)), (64, (0.5, 1.5)), (224, (1, 6)), (448, (2, 12))])
 def test_severities_are_those_of_the_publication_and_scale_with_the_image(side: int, sigmas: tuple[float, ...]) -> None:
-    found = [corrupting.parameter(KINDS["blur"], severity, side) for severity in (1, 5)]
+    found = [library.parameter(KINDS["blur"], severity, side) for severity in (1, 5)]
     assert found == pytest.approx(sigmas)
 
 

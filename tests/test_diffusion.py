@@ -9,11 +9,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from synthmix import diffusion
 from synthmix.configuration import ConfigurationError, read_studies, read_yaml
+from synthmix.generators.ddpm import Source
 from synthmix.schema import read_schema
 from synthmix.store import Entry
+from synthmix.trainers import ddpm as trainer
 
 GENERATOR = {
     "kind": "ddpm",
@@ -214,6 +217,23 @@ def test_mirrored_images_train_another_network_and_nothing_else_is_drawn_differe
     plain, mirrored = (fit(images=flat, steps=3, **change) for change in ({}, {"augment": "flip"}))
     for name, value in plain["model"].items():
         np.testing.assert_array_equal(value, mirrored["model"][name])
+
+
+def test_a_generator_of_a_lower_resolution_draws_images_of_the_data_sets_own(tmp_path):
+    """It learns images of 4 pixels, and its files alone say what it draws."""
+    generator = {**GENERATOR, **SMALL, "resolution": 4}
+    meta = {"channels": 1, "size": [8, 8], "classes": ["dark", "bright"]}
+    state = trainer.fit(generator, IMAGES, LABELS, meta["classes"], 0, Entry("a" * 16, tmp_path), NEVER, "cpu", {})
+    names = ("weights", "config", "scheduler", "history", "index")
+    paths = SimpleNamespace(**{name: str(tmp_path / name) for name in names})
+    trainer.write({None: state}, generator, meta, paths)
+    assert json.loads(Path(paths.config).read_text())["sample_size"] == 4
+    source = Source({"sampling": {**SAMPLING, "seed": 0}}, meta, paths, "cpu", {})
+    images = source.draw([(0, 0), (1, 0)], None).images
+    assert images.shape == (2, 8, 8, 1)
+    small = diffusion.sample(source.unet, source.schedule, source.sampling, [(0, 0), (1, 0)], 0, "cpu")
+    enlarged = [Image.fromarray(each[..., 0]).resize((8, 8), Image.Resampling.LANCZOS) for each in small]
+    np.testing.assert_array_equal(images[..., 0], np.stack([np.asarray(each) for each in enlarged]))
 
 
 def test_the_facts_of_a_training(fit):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from synthmix.corruptions import noise
 from synthmix.data import Split
 from synthmix.draws import (
     assemble,
@@ -106,6 +107,27 @@ def test_held_back_images_follow_the_draw(seed):
     assert not draw & set(held_back)
     assert draw | set(held_back) == set(draw_real(LABELS, 8, seed))
     assert set(draw_held_back(LABELS, 3, 2, seed)) < set(held_back)
+
+
+def test_held_back_images_alone_are_corrupted_and_alike_in_every_run():
+    """The same images in the same order, of which those in the place of generated ones are worse."""
+    clean = {"real": 3, "held_back": 4}
+    worse = {**clean, "corrupt": {"kind": "noise", "severity": 5, "seed": 0}}
+    kinds = {"noise": noise}
+    first, second = (assemble(worse, seed, TRAIN, {}, CLASSES, "d", kinds=kinds) for seed in (0, 1))
+    as_they_are = assemble(clean, 0, TRAIN, {}, CLASSES, "d")
+    np.testing.assert_array_equal(first.labels, as_they_are.labels)
+    real = 3 * CLASSES
+    np.testing.assert_array_equal(first.images[:real], as_they_are.images[:real])
+    assert (first.images[real:] != as_they_are.images[real:]).any(axis=(1, 2, 3)).all()
+    assert first.real == as_they_are.real == 7 * CLASSES
+    shared = same = 0
+    rows = {seed: draw_held_back(LABELS, 3, 4, seed).tolist() for seed in (0, 1)}
+    for row in set(rows[0]) & set(rows[1]):
+        shared += 1
+        one, other = (run.images[real:][rows[seed].index(row)] for seed, run in enumerate((first, second)))
+        same += np.array_equal(one, other)
+    assert same == shared > 0
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from synthmix import corrupting, data, job
+from synthmix import data, job
+from synthmix.corrupted import corrupted, parameter
 from synthmix.files import write_arrays
 
 spec = job.start(snakemake)
@@ -17,9 +18,9 @@ side = min(image.shape[1:3])
 rows, labels = [], {}
 for name, kind in kinds.items():
     levels = [(name, severity) for severity in severities]
-    found = [corrupting.corrupted(kinds, *each, image, index, corruption["seed"]) for each in levels]
+    found = [corrupted(kinds, *each, image, index, corruption["seed"]) for each in levels]
     rows.append(np.concatenate([image, *found]))
-    labels[name] = [kind.LABEL.format(corrupting.parameter(kind, severity, side)) for severity in severities]
+    labels[name] = [kind.LABEL.format(parameter(kind, severity, side)) for severity in severities]
 about = {"kinds": json.dumps(list(kinds)), "severities": json.dumps(severities), "labels": json.dumps(labels)}
 write_arrays(snakemake.output.images, {"images": np.stack(rows)}, about)
 job.finish(snakemake)

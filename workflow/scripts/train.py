@@ -1,5 +1,7 @@
 """Train the classifiers of one job: every training set of its bundle, every seed of its block."""
 
+from pathlib import Path
+
 from synthmix import data, job, pretrained, runs
 from synthmix.draws import assemble
 from synthmix.files import read_json
@@ -21,6 +23,7 @@ if __name__ == "__main__":  # the processes that share a training import this fi
     )
     pools = runs.read_pools(snakemake.input.get("shards", []))
     kept = read_filtered(snakemake.input.get("filters", []))
+    kinds = {Path(entry).stem: job.module(entry) for entry in spec["entries"][2:]}  # corruptions
     stop = Interruption(job.settings()["checkpoint_seconds"])
     states, features = {}, Features()
     for training_set, seed, key in runs.each(spec["keys"]):
@@ -28,7 +31,7 @@ if __name__ == "__main__":  # the processes that share a training import this fi
         with entry.locked():
             definition = spec["training_sets"][training_set]
             source = f"{meta['name']}: {training_set}"
-            chosen = assemble(definition, seed, train, pools, len(meta["classes"]), source, kept)
+            chosen = assemble(definition, seed, train, pools, len(meta["classes"]), source, kept, kinds)
             seen = Data(chosen, val.images, val.labels, len(meta["classes"]))
             states[training_set, seed] = fit(build, spec, seed, seen, entry, stop, device, processes, features)
         facts = states[training_set, seed]["facts"]

@@ -178,6 +178,8 @@ def _training_set(study: Study, name: str, own: Definition) -> Iterator[Problem]
         yield "shuffle_synthetic_labels", "needs synthetic (images per class); add it, or delete this key"
     if "held_back" in own and not isinstance(own.get("real"), int):
         yield "held_back", "needs real to be a number of images per class; change real"
+    if "corrupt" in own and "held_back" not in own:
+        yield "corrupt", "needs held_back (images per class); add it, or delete this key"
     if "synthetic" in own and "pool" in own:
         yield from _draw(study, own)
     if "monitor" in own:

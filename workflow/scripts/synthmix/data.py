@@ -204,6 +204,14 @@ def to_array(image: Image.Image, size: tuple[int, int], channels: int) -> np.nda
     return np.asarray(image).reshape(height, width, channels)
 
 
+def resized(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Images, uint8 (N, H, W, C), in another size (H, W), by the chain of `to_array`."""
+    if images.shape[1:3] == size:
+        return images
+    pictures = (Image.fromarray(image.squeeze(2) if image.shape[2] == 1 else image) for image in images)
+    return np.stack([to_array(picture, size, images.shape[3]) for picture in pictures])
+
+
 def _convert(
     rows: Rows,
     index: np.ndarray,

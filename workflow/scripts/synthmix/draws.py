@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from synthmix.corrupted import corrupted
 from synthmix.data import Split
 from synthmix.kept import Kept
 from synthmix.pools import Pool
@@ -171,6 +172,7 @@ def assemble(
     classes: int,
     source: str,
     kept: Mapping[tuple[str, str], Kept] | None = None,
+    kinds: Mapping[str, Any] | None = None,
 ) -> TrainingSet:
     """The training set of one run.
 
@@ -183,15 +185,22 @@ def assemble(
         source: what to name in an error.
         kept: what filters keep, by names of pool and filter. With a filter, generated images are drawn by their ranks
             among the kept ones as they are otherwise drawn by their index in the pool.
+        kinds: modules of `corruptions` by name, of those that the definition names.
     """
     labels = train.labels
     if spec.get("label_noise"):
         labels = noisy_labels(labels, spec["label_noise"], classes, seed)
     chosen = draw_real(train.labels, spec.get("real"), seed, source)
+    images, targets = [train.images[chosen]], [labels[chosen]]
     if spec.get("held_back"):
         more = draw_held_back(train.labels, int(spec.get("real") or 0), spec["held_back"], seed, source)
         chosen = np.concatenate([chosen, more])
-    images, targets = [train.images[chosen]], [labels[chosen]]
+        further = train.images[more]
+        if worse := spec.get("corrupt"):
+            how = worse["kind"], worse["severity"], further, train.index[more], worse["seed"]
+            further = corrupted(kinds or {}, *how)
+        images.append(further)
+        targets.append(labels[more])
     repeated = np.empty(0, dtype=np.int64)
     if spec.get("rebalance"):
         repeated = draw_repetitions(labels[chosen], seed)

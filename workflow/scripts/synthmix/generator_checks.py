@@ -37,6 +37,9 @@ def pool(pool: Definition, generator: Definition) -> Iterator[Problem]:
 
 def _ddpm(generator: Definition) -> Iterator[Problem]:
     yield from _levels(generator)
+    parts = 2 ** (len(generator["channels"]) - 1)
+    if generator.get("resolution", parts) % parts:
+        yield "resolution", f"{generator['resolution']} is not a multiple of {parts}, which channels need; change it"
     if generator["seeds_per_job"] > 1 and "train_on" not in generator:
         yield "seeds_per_job", "needs train_on: one generator serves all seeds; delete it"
 

@@ -1,5 +1,6 @@
 """What the kinds of generators differ in before any job starts: their entry files, groups of shards, parts of specs."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from synthmix import layout
@@ -50,6 +51,13 @@ def class_groups(generator: Definition) -> dict[str, str]:
 def corruption_files(corruption: Definition) -> list[str]:
     """The files of a corruption's kinds."""
     return [f"synthmix/corruptions/{kind}.py" for kind in corruption["kinds"]]
+
+
+def training_files(model: Definition, training_sets: Iterable[Definition]) -> tuple[str, ...]:
+    """The entry files of a job that trains a model on training sets."""
+    worse = {each["corrupt"]["kind"] for each in training_sets if each.get("corrupt")}
+    architecture = f"synthmix/models/{model['architecture']}.py"
+    return "train.py", architecture, *corruption_files({"kinds": sorted(worse)})
 
 
 def training(generator: Definition) -> Definition:

@@ -25,7 +25,7 @@ def _ladder(study: Study, where: str, view: Mapping[str, Any]) -> Iterator[Probl
     known: dict[str, str] = {}
     for name in view["ladder"]:
         definition = study.of["training_sets"][name]
-        size = str([definition.get(key) for key in ("real", "synthetic", "held_back")])
+        size = str([definition.get(key) for key in ("real", "synthetic", "held_back", "corrupt")])
         other = known.setdefault(size, name)
         if other != name:
             yield f"{where}.ladder", f"{other} and {name} have equally many images; leave one out"

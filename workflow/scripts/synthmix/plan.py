@@ -262,11 +262,15 @@ class Plan:
             entries.add(("filter_by_seed.py", kind) if self.by_seed(name) else ("filter.py", kind, file))
         for model in of["models"].values():
             file = f"synthmix/models/{model['architecture']}.py"
-            entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}
+            entries |= {(f"{stage}.py", file) for stage in ("evaluate", "cross_test")}
             kinds_of = {explainer["kind"] for explainer in of["explainers"].values()}
             entries |= {("explain.py", file, f"synthmix/explainers/{kind}.py") for kind in kinds_of}
             corruptions = [kinds.corruption_files(each) for each in of["corruptions"].values()]
             entries |= {("corrupt.py", file, *files) for files in corruptions}
+        for job, training_sets in self.jobs.items():
+            used = [of["training_sets"][name] for name in training_sets]
+            for together in (used, *([each] for each in used)):  # a job's, and those of its runs
+                entries.add(kinds.training_files(of["models"][job.model], together))
         entries |= {("corrupted_images.py", *kinds.corruption_files(each)) for each in of["corruptions"].values()}
         for study in self.studies.values():
             entries |= {("table.py", f"synthmix/tables/{each['kind']}.py") for each in study["tables"].values()}

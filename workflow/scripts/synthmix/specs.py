@@ -145,8 +145,7 @@ class Specs:
             kept = digest(self.filter(dataset, used["pool"], group, used["filter"], own))
         monitor = _without(used["monitor"], "pool") if used.get("monitor") else None
         spec = self._spec(
-            "train.py",
-            self._architecture(model),
+            *kinds.training_files(self.of["models"][model], [used]),
             training_set={**_without(used, "pool", "filter"), "monitor": monitor},
             model=initial_weights.identity(self.of["models"][model]),
             recipe=_without(self.of["recipes"][recipe], "seeds_per_job"),
@@ -175,8 +174,8 @@ class Specs:
         """Spec of train."""
         sets = {name: self.of["training_sets"][name] for name in self.plan.jobs[job]}
         recipe = _without(self.of["recipes"][job.recipe], "seeds_per_job")
-        parts = self._job(job, sets)
-        return self._spec("train.py", self._architecture(job.model), training_sets=sets, recipe=recipe, **parts)
+        entries = kinds.training_files(self.of["models"][job.model], sets.values())
+        return self._spec(*entries, training_sets=sets, recipe=recipe, **self._job(job, sets))
 
     def evaluate(self, job: Job) -> str:
         """Spec of evaluate."""

@@ -8,6 +8,7 @@ import torch
 from diffusers import DDPMScheduler, UNet2DModel
 
 from synthmix import diffusion, files
+from synthmix.data import resized
 from synthmix.shards import Drawn, Wanted
 
 
@@ -17,7 +18,7 @@ class Source:
     def __init__(
         self, spec: dict[str, Any], meta: dict[str, Any], inputs: Any, device: str, settings: dict[str, Any]
     ) -> None:
-        self.sampling, self.device = spec["sampling"], device
+        self.sampling, self.device, self.size = spec["sampling"], device, tuple(meta["size"])
         self.unet = UNet2DModel.from_config(json.loads(Path(inputs.config).read_text()))
         self.unet.to(device, memory_format=torch.channels_last).eval()
         self.schedule = DDPMScheduler.from_config(json.loads(Path(inputs.scheduler).read_text()))
@@ -28,4 +29,5 @@ class Source:
         chosen = {name.removeprefix(prefix): v for name, v in self.weights.items() if name.startswith(prefix)}
         self.unet.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in chosen.items()})
         number = self.sampling["seed"]
-        return Drawn(diffusion.sample(self.unet, self.schedule, self.sampling, list(wanted), number, self.device))
+        images = diffusion.sample(self.unet, self.schedule, self.sampling, list(wanted), number, self.device)
+        return Drawn(resized(images, self.size))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from synthmix import diffusion, files
+from synthmix.data import resized
 from synthmix.interruption import Interruption
 from synthmix.store import Entry
 
@@ -30,6 +31,8 @@ def fit(
     processes: int = 1,
 ) -> dict[str, Any]:
     """Train a generator, or take it from the store: see `diffusion.fit`."""
+    if side := generator.get("resolution"):
+        images = resized(images, (side, side))
     return diffusion.fit(generator, images, labels, len(classes), seed, entry, stop, device, processes)
 
 
@@ -42,7 +45,9 @@ def write(trained: Mapping[Any, dict[str, Any]], generator: dict[str, Any], meta
         meta: of the data set.
         output: paths by name: weights, config, scheduler, history, and index where the folder is a diffusers pipeline.
     """
-    network = diffusion.network(generator, meta["channels"], meta["size"][0], len(meta["classes"]))
+    network = diffusion.network(
+        generator, meta["channels"], generator.get("resolution") or meta["size"][0], len(meta["classes"])
+    )
     if None in trained:
         arrays = trained[None]["model"]
         files.write_json(output.index, _PIPELINE)

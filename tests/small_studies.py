@@ -19,16 +19,27 @@ CONFIG = "studies: [{}]\ndevice: cpu\nresources:\n  train_generator: {{threads: 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("SYNTHMIX_TEST_DATA", REPOSITORY.parent / "shared/data"))
 # What a data set of a study is called among the test data.
-FOLDERS = {"mnist": "mnist", "mnist16": "mnist", "two16": "mnist", "lesions": "melanoma64", "cifar4k": "cifar10"}
+FOLDERS = {
+    "mnist": "mnist",
+    "mnist16": "mnist",
+    "two16": "mnist",
+    "lesions": "melanoma64",
+    "cifar4k": "cifar10",
+    "body-types": "stanford_cars192",
+    "models196": "stanford_cars192",
+}
 # What stands in for it where there are none; two of ten digits make a rare class of lesions.
 STAND_INS: dict[str, dict[str, Any]] = {
     "mnist": {},
     "mnist16": {},
     "two16": {},
     "cifar4k": {"channels": 3},
+    "body-types": {"channels": 3},
+    "models196": {"channels": 3},
     "lesions": {"merge": {"benign": [str(n) for n in range(8)], "malignant": ["8", "9"]}, "channels": 3},
 }
 
+MERGED = {"body-types": ("merge",)}  # the lesions at hand are merged already
 KEPT = ("val", "resolution", "limit", "classes")  # what a data set has in common with the one that stands in for it
 
 # Recipes whose runs another recipe's runs stand for.
@@ -109,6 +120,52 @@ def reduced_networks(study: dict[str, Any]) -> dict[str, Any]:
     return {**study, "datasets": datasets, "training_sets": sets, "recipes": recipes, **two}
 
 
+def reduced_cars(study: dict[str, Any]) -> dict[str, Any]:
+    """The study `cars-small` with a dozen images a class, of ten cars or digits, and two seeds."""
+    groups = _two_of_each() if has_data(study) else {"low": list("01234"), "high": list("56789")}
+    few = {"val": 60, "resolution": 48, "limit": {"train_per_class": 12, "test": 100}}
+    datasets = {name: {**dataset, **few} for name, dataset in study["datasets"].items()}
+    if has_data(study):
+        ten = {
+            "classes": list(itertools.chain(*groups.values())),
+            "val": 20,
+            "limit": {"train_per_class": 12, "test": 60},
+        }
+        datasets["models196"] |= ten
+    fewer = {3: 1, 5: 2, 10: 3, 20: 4, 40: 5, 80: 6, 1000: 60}
+    sets = {
+        name: {key: fewer.get(value, value) if isinstance(value, int) else value for key, value in definition.items()}
+        for name, definition in study["training_sets"].items()
+    }
+    sets["n1000"] = {"real": {"total": fewer[study["training_sets"]["n1000"]["real"]["total"]]}}
+    views = {
+        key: {k: {**v, "groups": groups} if "groups" in v else v for k, v in study[key].items()}
+        for key in ("tables", "figures")
+    }
+    looks = {
+        name: {**explainer, "methods": explainer["methods"][:3]} for name, explainer in study["explainers"].items()
+    }
+    return {
+        **study,
+        **views,
+        "datasets": datasets,
+        "generators": {name: _short(generator) for name, generator in study["generators"].items()},
+        "pools": {name: {**pool, "steps": 3, "per_class": 6, "shard_size": 6} for name, pool in study["pools"].items()},
+        "training_sets": sets,
+        "recipes": {
+            k: {**v, "epochs": 1} if "epochs" in v else {**v, "steps": 20} for k, v in study["recipes"].items()
+        },
+        "explainers": looks,
+        **{key: [{**entry, "seeds": 2} for entry in study[key]] for key in ("runs", "explanations", "robustness")},
+    }
+
+
+def _two_of_each() -> dict[str, list[str]]:
+    """Two car models of each of five body types."""
+    models = pd.read_csv(REPOSITORY / "studies/cars/body_types.csv")
+    return {name: list(each["class"][:2]) for name, each in list(models.groupby("group"))[:5]}
+
+
 def _short(generator: dict[str, Any]) -> dict[str, Any]:
     if "train_from_scratch" in generator:
         return {**generator, "train_from_scratch": _short(generator["train_from_scratch"])}
@@ -116,7 +173,7 @@ def _short(generator: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parquet(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: dataset[key] for key in KEPT if key in dataset}
+    kept = {key: dataset[key] for key in (*KEPT, *MERGED.get(name, ())) if key in dataset}
     files = {"train": "train.parquet", "test": "test.parquet"}
     return {"source": "parquet", "root": str(SHARED / FOLDERS[name]), **files, **kept}
 

@@ -22,7 +22,7 @@ SMALLEST_MM = 7.0  # side of a tile
 SMALL_PT = style.FONT_PT - 2  # of captions
 GAP_MM, LINE_MM, HEAD_MM, BAR_MM = 1.5, 2.6, 4.5, 18.0  # between tiles; of captions and headings; beside a colour bar
 LABEL_MM = 26.0  # room for the label of a row at most
-HEADING_MM, LETTER_MM = 80.0, 1.45  # room for a heading on one line, at most; a letter of it
+HEADING_MM, LETTER_MM = 80.0, 1.55  # room for a heading on one line, at most; a letter of it
 
 
 class Tile(NamedTuple):

@@ -10,7 +10,7 @@ PROFILE ?=
 STUDY ?=
 CONFIRM ?=
 
-.PHONY: demo plan so-far fetch clean-unused test test-slurm test-long lint docs clean-environment
+.PHONY: demo plan so-far fetch clean-unused test test-slurm test-long lint docs site clean-environment
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -54,6 +54,10 @@ lint: $(VENV)/installed-dev
 
 docs: $(VENV)/installed
 	python docs/reference.py
+
+# The documentation as a site, in the folder site/; `mkdocs serve` shows it while pages are edited.
+site: $(VENV)/installed-dev
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 # The stamp is made last: an interrupted installation starts again.
 $(VENV)/installed: envs/requirements.txt

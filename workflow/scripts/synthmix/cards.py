@@ -120,9 +120,7 @@ def write_model_card(folder: Path, facts: Mapping[str, Any], sources: Sequence[S
     )
     note = "One seed has no interval over seeds."
     if len(arm) > 1:
-        note = (
-            "The interval is a 95 % t interval over seeds. This seed was not chosen by its result, nor may another be."
-        )
+        note = "Intervals are 95 % t intervals over seeds. A seed chosen by its result would look better than it is."
     if len(arm) < len(facts["wanted"]):
         note += f" {len(arm)} of the study's {len(facts['wanted'])} seeds are finished."
     body = _rendered(

@@ -35,7 +35,8 @@ def find_pool(plan: Plan, study: str, words: str) -> tuple[str, str]:
     if found:
         choice = " or ".join("/".join(each) for each in found)
         raise ConfigurationError(f"studies/{study}.yaml", f"pools.{name}", f"is of several data sets; say {choice}")
-    problem = f"the study draws no pool {words}{suggestion(words, ['/'.join(each) for each in known])}"
+    names = ["/".join(each) if "/" in words else each[1] for each in known]
+    problem = f"the study draws no pool {words}{suggestion(words, dict.fromkeys(names))}"
     raise ConfigurationError(f"studies/{study}.yaml", "pools", problem)
 
 

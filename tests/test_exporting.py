@@ -183,16 +183,12 @@ def export(workspace: Workspace, *arguments: str, status: int = 0, **environment
     return output
 
 
-def unchanged(workspace: Workspace) -> dict[str, tuple[int, int]]:
-    return workspace.results()
-
-
 @pytest.mark.workflow
 def test_a_pool_is_readable_as_images_with_classes(built: Workspace, tmp_path: Path) -> None:
-    before = unchanged(built)
+    before = built.results()
     target = tmp_path / "pool"
     assert f"pool ddpm of data set digits: 0.0 MB in {target}" in export(built, "--pool", "ddpm", "--to", str(target))
-    assert unchanged(built) == before
+    assert built.results() == before
     assert {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()} == {
         "README.md",
         "data/train-00000-of-00001.parquet",
@@ -328,6 +324,10 @@ def test_the_files_of_a_classifier_are_those_of_one_seed(built: Workspace, model
 def test_what_cannot_be_exported_is_one_line(workspace: Workspace) -> None:
     assert "say what to export" in export(workspace, "--to", "out", status=1)
     assert "say where to" in export(workspace, "--pool", "ddpm", status=1)
+    assert "say of which study" in workspace.command("export", "", "--pool", "ddpm", "--to", "out", status=1)
+    assert "studies/tinny.yaml: no such file" in workspace.command(
+        "export", "tinny", "--run", RUN, "--to", "out", status=1
+    )
     text = export(workspace, "--pool", "dpm", "--to", "out", status=1)
     assert text.startswith("studies/tiny.yaml: pools: the study draws no pool dpm; did you mean")
     text = export(workspace, "--run", "shot3/cnn/single/7", "--to", "out", status=1)

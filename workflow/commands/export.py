@@ -10,18 +10,15 @@ Nothing is overwritten, neither a folder nor a repository, and nothing is export
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from huggingface_hub import HfApi  # noqa: E402 (the library is not installed)
-
-from synthmix import exporting, licences, pushing  # noqa: E402
+from synthmix import exporting, licences  # noqa: E402 (the library is not installed)
 from synthmix.configuration import ConfigurationError  # noqa: E402
-from synthmix.exported_models import ExportedModel  # noqa: E402
-from synthmix.exported_pools import ExportedPool  # noqa: E402
 from synthmix.exporting import ExportError  # noqa: E402
 from synthmix.files import DamagedFileError  # noqa: E402
 from synthmix.plan import Plan  # noqa: E402
@@ -29,7 +26,7 @@ from synthmix.plan import Plan  # noqa: E402
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", help="the study that has it")
+    parser.add_argument("study", help="the study that it belongs to")
     parser.add_argument("--pool", default="", help="a pool of the study, or dataset/pool")
     parser.add_argument("--run", default="", help="a run: training_set/model/recipe/seed, or dataset/ before that")
     parser.add_argument("--to", default="", help="the folder, new or empty")
@@ -47,20 +44,22 @@ def _export(arguments: argparse.Namespace) -> None:
     study, folder = arguments.study, Path(arguments.to)
     if bool(arguments.pool) == bool(arguments.run):
         raise ExportError("say what to export: a pool (POOL=, --pool) or a run (RUN=, --run), one of them")
+    if not study:
+        raise ExportError("say of which study (STUDY=)")
     if not arguments.to:
         raise ExportError("say where to: a folder (TO=, --to)")
+    exporting.require_free(folder)
     plan = Plan.read(yaml.safe_load((ROOT / "config.yaml").read_text()) or {}, ROOT, [study])
     if study not in plan.studies:
         raise ExportError(f"studies/{study}.yaml: no such file")
-    exported: ExportedPool | ExportedModel
-    if arguments.pool:
-        exported = ExportedPool(plan, study, *exporting.find_pool(plan, study, arguments.pool))
-    else:
-        exported = ExportedModel(plan, study, exporting.find_run(plan, study, arguments.run))
+    exported = _exported(plan, study, arguments.pool, arguments.run)
     licences.require(exported.sources(), exported.name, ROOT / "studies", study)
-    exporting.require_free(folder)
     exported.require()
     if arguments.push:
+        from huggingface_hub import HfApi
+
+        from synthmix import pushing
+
         pushing.require(arguments.push, exported.kind, HfApi())
     with exporting.whole_folder(folder) as temporary:
         exported.write(temporary)
@@ -69,6 +68,19 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.push:
         url = pushing.push(folder, arguments.push, exported.kind, HfApi())
         print(f"uploaded to {url}, which is private until you open it")
+
+
+def _exported(plan: Plan, study: str, pool: str, run: str) -> Any:
+    """What is to be exported. What takes seconds to import is imported once it is known that there is such a thing."""
+    if pool:
+        found = exporting.find_pool(plan, study, pool)
+        from synthmix.exported_pools import ExportedPool
+
+        return ExportedPool(plan, study, *found)
+    chosen = exporting.find_run(plan, study, run)
+    from synthmix.exported_models import ExportedModel
+
+    return ExportedModel(plan, study, chosen)
 
 
 if __name__ == "__main__":

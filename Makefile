@@ -9,8 +9,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PROFILE ?=
 STUDY ?=
 CONFIRM ?=
+# What `make export` exports, where to, and a repository on the hub: make export STUDY=digits POOL=ddpm TO=exports/ddpm
+POOL ?=
+RUN ?=
+TO ?=
+PUSH ?=
 
-.PHONY: demo plan so-far fetch clean-unused test test-slurm test-long lint docs site clean-environment
+.PHONY: demo plan so-far fetch export clean-unused test test-slurm test-long lint docs site clean-environment
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -30,6 +35,10 @@ so-far: $(VENV)/installed
 # Data sets and weights, for nodes without a network.
 fetch: $(VENV)/installed
 	@python workflow/commands/fetch.py $(STUDY)
+
+# A pool (POOL=) or a trained classifier (RUN=) in a new folder (TO=), with its card; uploaded only with PUSH=user/name.
+export: $(VENV)/installed
+	@python workflow/commands/export.py "$(STUDY)" --pool "$(POOL)" --run "$(RUN)" --to "$(TO)" --push "$(PUSH)"
 
 # Results that no study of config.yaml asks for; with CONFIRM=yes they are deleted.
 clean-unused: $(VENV)/installed

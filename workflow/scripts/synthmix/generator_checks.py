@@ -112,7 +112,7 @@ def _training(generator: Definition) -> Iterator[Problem]:
         return
     if (width := generator["train_from_scratch"]["text_width"]) % 8:
         yield "train_from_scratch.text_width", f"{width} is not a multiple of 8; change it"
-    for key in ("pipeline", "revision", "safety"):
+    for key in ("pipeline", "revision", "safety", "licence"):
         if key in generator:
             yield key, "is for published pipelines, and train_from_scratch makes one of its own; delete it"
     network = {

@@ -31,6 +31,7 @@ def prepared(name: str, dataset: Definition) -> Definition | None:
         return None
     folder = layout.DATA.format(dataset=name)
     record, meta = records.read(layout.log("prepare_data", folder)), Path(folder, "meta.json")
+    dataset = {key: value for key, value in dataset.items() if key != "licence"}  # which is no part of specs
     if record is None or not meta.exists() or canonical(record.spec.get("dataset")) != canonical(dataset):
         return None
     found: Definition = json.loads(meta.read_text(encoding="utf-8"))

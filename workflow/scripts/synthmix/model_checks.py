@@ -41,6 +41,8 @@ def _model(model: Definition) -> Iterator[Problem]:
         yield "package", "given beside weights; delete one of the two"
     if "random_layers" in model and not initial_weights.wanted(model):
         yield "random_layers", "needs pretrained weights; add weights or package, or delete this key"
+    if "licence" in model and not initial_weights.wanted(model):
+        yield "licence", "is for pretrained weights; add weights or package, or delete this key"
     try:
         initial_weights.given(model)
     except ValueError as error:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from synthmix import code, files, initial_weights, kinds, layout
+from synthmix import code, files, initial_weights, kinds, layout, licences
 from synthmix.checks import DEFINITIONS
 from synthmix.configuration import read_studies, read_yaml, validate_config
 from synthmix.result_checks import USUAL_METRICS
@@ -74,9 +74,12 @@ class Plan:
     def __init__(self, config: Definition, studies: dict[str, Definition], codes: dict[str, str] | None = None) -> None:
         self.config, self.studies = config, studies
         self.definitions: dict[str, dict[str, Definition]] = {section: {} for section in DEFINITIONS}
+        self.licences: dict[str, dict[str, Definition]] = {section: {} for section in DEFINITIONS}
         for study in studies.values():
             for section in DEFINITIONS:
-                self.definitions[section].update(study.get(section) or {})
+                known, terms = licences.apart(study.get(section) or {})
+                self.definitions[section].update(known)
+                self.licences[section].update(terms)
         self.runs: dict[str, list[Run]] = {name: list(self._expand(study)) for name, study in studies.items()}
         self.jobs: dict[Job, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
         for run in itertools.chain(*self.runs.values()):

@@ -9,8 +9,15 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PROFILE ?=
 STUDY ?=
 CONFIRM ?=
+# For make diff and make experiments; docs/comparing.md says what they may be.
+A ?=
+B ?=
+METRIC ?=
+OUTPUT ?=
+WHERE ?=
+COLUMNS ?=
 
-.PHONY: demo plan so-far fetch clean-unused test test-slurm test-long lint docs clean-environment
+.PHONY: demo plan so-far diff experiments fetch clean-unused test test-slurm test-long lint docs clean-environment
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -26,6 +33,14 @@ plan: $(VENV)/installed
 # A study from the runs that are finished, while others run.
 so-far: $(VENV)/installed
 	@python workflow/commands/so_far.py $(STUDY)
+
+# Two runs, two studies, or a study at two commits: what differs in specs and metrics.
+diff: $(VENV)/installed
+	@python workflow/commands/diff.py "$$A" "$$B" $(if $(METRIC),--metric "$$METRIC") $(if $(OUTPUT),--output "$$OUTPUT")
+
+# The runs of a study for which a condition holds.
+experiments: $(VENV)/installed
+	@python workflow/commands/experiments.py "$$STUDY" $(if $(WHERE),--where "$$WHERE") $(if $(COLUMNS),--columns "$$COLUMNS")
 
 # Data sets and weights, for nodes without a network.
 fetch: $(VENV)/installed

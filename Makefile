@@ -17,7 +17,7 @@ OUTPUT ?=
 WHERE ?=
 COLUMNS ?=
 
-.PHONY: demo plan so-far diff experiments fetch clean-unused test test-slurm test-long lint docs clean-environment
+.PHONY: demo plan so-far diff experiments track fetch clean-unused test test-slurm test-long lint docs clean-environment
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -41,6 +41,10 @@ diff: $(VENV)/installed
 # The runs of a study for which a condition holds.
 experiments: $(VENV)/installed
 	@python workflow/commands/experiments.py "$$STUDY" $(if $(WHERE),--where "$$WHERE") $(if $(COLUMNS),--columns "$$COLUMNS")
+
+# Finished runs, to the trackers of config.yaml; a call of Snakemake does the same when it ends.
+track: $(VENV)/installed
+	@python workflow/commands/track.py $(STUDY)
 
 # Data sets and weights, for nodes without a network.
 fetch: $(VENV)/installed

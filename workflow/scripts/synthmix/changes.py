@@ -40,7 +40,7 @@ def differences(old: Spec, new: Spec, definitions: Callable[[Spec], Definitions 
     definitions: gives those behind a spec's code, None where nobody recorded them. Without it, the old spec's are the
     recorded ones, the new spec's those on the disk.
     """
-    before, after = (dict(_flat({k: v for k, v in spec.items() if k not in _CONSEQUENCES})) for spec in (old, new))
+    before, after = (dict(flat({k: v for k, v in spec.items() if k not in _CONSEQUENCES})) for spec in (old, new))
     told = False
     for key in sorted(before | after):
         one, other = before.get(key, _ABSENT), after.get(key, _ABSENT)
@@ -95,10 +95,11 @@ def _code(old: Spec, new: Spec, definitions: Callable[[Spec], Definitions | None
             yield f"{file.removeprefix('synthmix/')}: {definition or 'module level'} {how}"
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested mappings with their keys, joined by dots."""
     if isinstance(value, Mapping) and value:
         for key, each in value.items():
-            yield from _flat(each, f"{path}.{key}" if path else str(key))
+            yield from flat(each, f"{path}.{key}" if path else str(key))
     else:
         yield path, value
 

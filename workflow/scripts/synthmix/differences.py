@@ -85,7 +85,8 @@ def spec_lines(a: Side, b: Side, pairs: Pairs) -> list[str]:
 
 def _run(side: Side, at: Any) -> tuple[Run, str]:
     row = side.runs.loc[at]
-    return tuple(row[name] for name in RUN), str(row.get("bundle", ""))  # type: ignore[return-value]
+    dataset, training_set, model, recipe, seed = (row[name] for name in RUN)
+    return (dataset, training_set, model, recipe, int(seed)), str(row.get("bundle", ""))
 
 
 def other_lines(a: Side, b: Side) -> list[str]:

@@ -159,10 +159,11 @@ def test_what_runs_read_is_told_where_nothing_else_is() -> None:
     name, run = "train/digits/syn/cnn/steps/seeds0", (("digits", "syn", "cnn", "steps", 0), "syn")
     shard = {"code": "c", "entries": ["generate.py"], "sampling": {"steps": 20}, "upstream": {"generator": "g"}}
     one = Jobs({name: train, "generate/digits/p/all/0000": shard})
-    other = Jobs({name: {**train, "keys": {"syn": {"0": "other"}}}, "generate/digits/p/all/0000": shard})
+    changed = {**train, "keys": {"syn": {"0": "other"}}}
+    other = Jobs({name: changed, "generate/digits/p/all/0000": shard})
     assert lineage.differences(one, one, run, run) == []
     assert lineage.differences(one, other, run, run) == ["what it reads changes"]
-    other.specs["generate/digits/p/all/0000"] = {**shard, "sampling": {"steps": 30}}
+    other = Jobs({name: changed, "generate/digits/p/all/0000": {**shard, "sampling": {"steps": 30}}})
     assert lineage.differences(one, other, run, run) == ["pool.sampling.steps: 20 -> 30"]
     assert lineage.differences(one, Jobs(), run, run) is None
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,7 @@ def _result(jobs: Jobs, run: Run, bundle: str) -> dict[str, Any] | None:
         return None
     names = {"dataset": dataset, "bundle": bundle, "model": model, "recipe": recipe, "seeds": "*"}
     for path in Path().glob(layout.JOB.format(**names) + "/metrics.json"):
-        content = files.read_json(path)
+        content = _read(path)
         made = content["spec"]
         if made["code"] == test["code"] and made["keys"].get(training_set, {}).get(str(seed)) == key:
             of_run = (each for each in content["runs"] if (each["training_set"], each["seed"]) == (training_set, seed))
@@ -123,17 +124,26 @@ def _result(jobs: Jobs, run: Run, bundle: str) -> dict[str, Any] | None:
 
 def _stored(entry: str, dataset: str, jobs: Jobs) -> dict[str, Any] | None:
     """Metrics made anew of what a network said of the test split, if the store has it and the split is that of then."""
-    data, record = (
-        jobs.specs.get(f"prepare_data/{dataset}"),
-        records.read(layout.log("prepare_data", f"results/data/{dataset}")),
-    )
-    if not Entry.finished(entry) or data is None or record is None or canonical(record.spec) != canonical(data):
+    data = jobs.specs.get(f"prepare_data/{dataset}")
+    if data is None or not Entry.finished(entry) or (labels := _labels(dataset, canonical(data))) is None:
         return None
     from synthmix.evaluating import judge  # seconds that are spared where no run is in the store
 
     state = Entry(entry).load()
-    labels = files.read_arrays(Path(layout.DATA.format(dataset=dataset), "test.safetensors"))[0]["labels"]
     return None if state is None else {**_scalars(judge(state["probabilities"], labels)), "test_images": len(labels)}
+
+
+@cache
+def _labels(dataset: str, data: str) -> Any:
+    """The labels of the test split that is here, int64 (N,), if it was made with a spec; else None."""
+    folder = layout.DATA.format(dataset=dataset)
+    record, path = records.read(layout.log("prepare_data", folder)), Path(folder, "test.safetensors")
+    if record is None or canonical(record.spec) != data or not path.exists():
+        return None
+    return files.read_arrays(path)[0]["labels"]
+
+
+_read = cache(files.read_json)
 
 
 def _scalars(row: dict[str, Any]) -> dict[str, Any]:

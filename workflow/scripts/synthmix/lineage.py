@@ -1,7 +1,9 @@
 """What made a run: the specs of its training and test, and of the data, generator, pool and filter behind it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from synthmix import changes, records
@@ -29,10 +31,18 @@ class Jobs:
         found = {stage: records.of_stage(stage) for stage in stages}
         return cls({f"{stage}/{name}": each.spec for stage, named in found.items() for name, each in named.items()})
 
+    @cached_property
+    def _below(self) -> dict[str, dict[str, Spec]]:
+        found: dict[str, dict[str, Spec]] = defaultdict(dict)
+        for name, spec in self.specs.items():
+            parts = name.split("/")
+            for depth in range(1, len(parts)):
+                found["/".join(parts[:depth])]["/".join(parts[depth:])] = spec
+        return found
+
     def below(self, path: str) -> dict[str, Spec]:
         """The specs of all jobs below a path, such as "generate/digits/ddpm", by the rest of their names."""
-        start = f"{path}/"
-        return {name.removeprefix(start): spec for name, spec in self.specs.items() if name.startswith(start)}
+        return self._below.get(path, {})
 
     def definitions(self, spec: Mapping[str, Any]) -> Definitions | None:
         """The definitions behind the code of a spec, None where nobody recorded them."""

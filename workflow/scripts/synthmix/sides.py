@@ -135,6 +135,8 @@ def _at_commit(study: str, commit: str) -> Side:
         lacking = int((side.runs.pop("_merge") == "left_only").sum())
         if lacking:
             side.notes.append(f"metrics of {lacking} of {len(runs)} runs are not there")
+        if other := len(known) - (len(runs) - lacking):
+            side.notes.append(f"{other} other runs of that table are left out: the study of then does not ask for them")
     if commit != short:
         side.notes.append(f"{commit} is {short}")
     return side

@@ -3,7 +3,7 @@
 Nothing is read back and no job takes part: results are the same with and without trackers. A tracker is one file in
 `trackers/` with
 
-    PACKAGES    the packages that it needs, as pip names them
+    PACKAGES    the packages that it needs, as pip and import name them
     def mirror(run: Finished, folder: Path, offline: bool) -> None
 
 which shows one run, whatever it showed of it before. `folder` is the tracker's own, and may not exist yet.
@@ -11,7 +11,7 @@ which shows one run, whatever it showed of it before. `folder` is the tracker's 
 
 import csv
 import importlib
-import importlib.metadata
+import importlib.util
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -55,11 +55,9 @@ def require(trackers: Iterable[str]) -> None:
     """Raise ConfigurationError where a package of a tracker is not installed."""
     for name in trackers:
         for package in importlib.import_module(f"synthmix.trackers.{name}").PACKAGES:
-            try:
-                importlib.metadata.version(package)
-            except importlib.metadata.PackageNotFoundError:
+            if importlib.util.find_spec(package) is None:
                 problem = f"{name} needs the package {package}: pip install {package}, or leave {name} out"
-                raise ConfigurationError("config.yaml", "trackers", problem) from None
+                raise ConfigurationError("config.yaml", "trackers", problem)
 
 
 class Report(NamedTuple):

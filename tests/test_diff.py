@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from workspace import LIBRARY, RUNS, STORE, STUDY, Workspace
 
-from synthmix import differences, experiment_table, lineage
+from synthmix import commits, differences, experiment_table, lineage
 from synthmix.experiment_table import TableError, query, read
 from synthmix.lineage import Jobs
 from synthmix.sides import Side, SideError, resolve
@@ -242,6 +242,25 @@ def test_bad_conditions_and_columns_are_refused(table: Path, where: str, columns
         query(read(table, table), where, columns)
     assert str(caught.value).startswith(told)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            'Using.\nWorkflowError in file "a.smk", line 3:\na.yaml: title: missing key\n  File "a"\nUsing more.\n',
+            "a.yaml: title: missing key",
+        ),
+        (
+            'MissingInputException in rule train in file "a.smk", line 1:\nMissing files:\n    x.parquet\n    y\n',
+            "Missing files: x.parquet",
+        ),
+        ("Traceback (most recent call last):\n  File x\nImportError: no graph\n", "ImportError: no graph"),
+        ("", "no reason given"),
+    ],
+)
+def test_the_reason_of_a_plan_that_fails_is_one_line(said: str, reason: str) -> None:
+    assert commits._reason(said) == reason
 
 
 # ---- in a workspace --------------------------------------------------------------------------------------------------

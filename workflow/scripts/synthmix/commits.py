@@ -6,6 +6,7 @@ under docs/results/, or where files or the store still hold runs with the specs 
 
 import io
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -64,10 +65,18 @@ def plan(study: str, commit: str) -> tuple[Jobs, str]:
         command = [sys.executable, str(PROBE), study, str(target)]
         done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
         if done.returncode or not target.exists():
-            said = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            raise CommitError(f"{study} at {commit} cannot be planned: {said[-1] if said else 'no reason given'}")
+            raise CommitError(f"{study} at {commit} cannot be planned: {_reason(done.stdout + done.stderr)}")
         planned = files.read_json(target)
     return Jobs(planned["specs"], planned["codes"]), planned["metric"]
+
+
+def _reason(said: str) -> str:
+    """What Snakemake, or Python, gives as the reason of an error, on one line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    for at, line in enumerate(lines[:-1]):
+        if re.match(r"\w*(Error|Exception) in .*:$", line):  # the reason stands below
+            return " ".join(lines[at + 1 : at + 3]) if lines[at + 1].endswith(":") else lines[at + 1]
+    return lines[-1] if lines else "no reason given"
 
 
 def _lend(root: Path) -> None:

@@ -168,6 +168,23 @@ def test_what_runs_read_is_told_where_nothing_else_is() -> None:
     assert lineage.differences(one, Jobs(), run, run) is None
 
 
+def test_a_network_that_was_trained_again_and_not_tested_is_unknown() -> None:
+    train = {
+        "code": "c",
+        "entries": ["train.py"],
+        "training_sets": {"org": {"real": 3}},
+        "keys": {"org": {"0": "k"}},
+        "upstream": {"data": "d"},
+    }
+    test = {"code": "t", "entries": ["evaluate.py"], "keys": {"org": {"0": "k"}}}
+    run = (("digits", "org", "cnn", "steps", 0), "org")
+    name = "digits/org/cnn/steps/seeds0"
+    known = Jobs({f"train/{name}": train, f"evaluate/{name}": test})
+    assert lineage.differences(known, known, run, run) == []
+    again = Jobs({f"train/{name}": {**train, "keys": {"org": {"0": "other"}}}, f"evaluate/{name}": test})
+    assert lineage.differences(known, again, run, run) is None
+
+
 def test_the_metric_is_what_both_are_judged_by_and_a_bad_one_is_refused(table: Path) -> None:
     frame = read(table, table)
     imbalanced = side(frame, metric="balanced_accuracy")

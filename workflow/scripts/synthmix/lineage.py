@@ -62,13 +62,15 @@ class Jobs:
         That of the training holds what concerns this run alone.
         """
         dataset, training_set, _, _, seed = run
-        job = self.job("train", run, bundle)
+        job, test = self.job("train", run, bundle), self.job("evaluate", run, bundle)
         if job is None:
             return {}
+        if test and test["keys"][training_set][str(seed)] != job["keys"][training_set][str(seed)]:
+            return {}  # trained again and not tested yet: the metrics are those of the network before
         used = job["training_sets"][training_set]
         own = {key: value for key, value in job.items() if key != "training_sets"}
         found = {"": {"": {**own, "training_set": used, "keys": {"run": job["keys"][training_set][str(seed)]}}}}
-        if test := self.job("evaluate", run, bundle):
+        if test:
             found["test"] = {"": {"code": test["code"], "entries": test["entries"]}}
         found["data"] = {"": data} if (data := self.specs.get(f"prepare_data/{dataset}")) else {}
         if pool := used.get("pool"):

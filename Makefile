@@ -15,7 +15,15 @@ RUN ?=
 TO ?=
 PUSH ?=
 
-.PHONY: demo plan so-far fetch export clean-unused test test-slurm test-long lint docs site clean-environment
+# For make diff and make experiments; docs/comparing.md says what they may be.
+A ?=
+B ?=
+METRIC ?=
+OUTPUT ?=
+WHERE ?=
+COLUMNS ?=
+
+.PHONY: demo plan so-far fetch export clean-unused test test-slurm test-long lint docs site clean-environment diff experiments track
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -31,6 +39,18 @@ plan: $(VENV)/installed
 # A study from the runs that are finished, while others run.
 so-far: $(VENV)/installed
 	@python workflow/commands/so_far.py $(STUDY)
+
+# Two runs, two studies, or a study at two commits: what differs in specs and metrics.
+diff: $(VENV)/installed
+	@python workflow/commands/diff.py "$$A" "$$B" $(if $(METRIC),--metric "$$METRIC") $(if $(OUTPUT),--output "$$OUTPUT")
+
+# The runs of a study for which a condition holds.
+experiments: $(VENV)/installed
+	@python workflow/commands/experiments.py "$$STUDY" $(if $(WHERE),--where "$$WHERE") $(if $(COLUMNS),--columns "$$COLUMNS")
+
+# Finished runs, to the trackers of config.yaml; a call of Snakemake does the same when it ends.
+track: $(VENV)/installed
+	@python workflow/commands/track.py $(STUDY)
 
 # Data sets and weights, for nodes without a network.
 fetch: $(VENV)/installed

@@ -2,7 +2,7 @@
 
     python workflow/commands/clean_unused.py [--remove]     (make clean-unused [CONFIRM=yes])
 
-Downloads, pretrained weights and the ledger of tests are never touched.
+Downloads, pretrained weights, the ledger of tests and what trackers show are never touched.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from synthmix.graph import Planned  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
 from synthmix.units import units  # noqa: E402
 
-KEPT = ("README.md", "test_ledger.csv")
+KEPT = ("README.md", "test_ledger.csv", "trackers")
 
 
 def main() -> int:

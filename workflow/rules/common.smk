@@ -1,5 +1,5 @@
 # The plan: every run, job, shard and target is known once this file has been read.
-from synthmix import estimates, graph, layout, network_checks
+from synthmix import estimates, graph, layout, network_checks, tracking
 from synthmix.configuration import ConfigurationError
 from synthmix.corruption_specs import CorruptionSpecs
 from synthmix.plan import Job, Plan
@@ -22,8 +22,22 @@ onstart:
     try:
         estimates.check_budget(graph.planned(), PLAN.config["budget"], slots, os.cpu_count())
         network_checks.networks(graph.planned(), PLAN)
-    except (estimates.OverBudgetError, network_checks.NetworkError) as error:
+        tracking.require(PLAN.config["trackers"])
+    except (estimates.OverBudgetError, network_checks.NetworkError, ConfigurationError) as error:
         raise WorkflowError(str(error)) from None
+
+
+def mirror_runs():
+    for report in tracking.mirror(PLAN):
+        print(report.line, file=sys.stderr)
+
+
+onsuccess:
+    mirror_runs()
+
+
+onerror:
+    mirror_runs()
 
 
 def kept(kind, path):

@@ -1,6 +1,6 @@
 """Why a job runs again: what differs between the spec that made its results and the one that is planned now."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,10 @@ from synthmix.records import Record
 # What follows from changes elsewhere, or is told otherwise.
 _CONSEQUENCES = ("keys", "upstream", "code", "entries", "seeds", "runs")
 _ABSENT = object()
+READS = "what it reads changes"
+
+Spec = Mapping[str, Any]
+Definitions = dict[str, str]  # see code.definitions
 
 
 def reasons(job: Planned, record: Record | None) -> list[str]:
@@ -30,9 +34,13 @@ def reasons(job: Planned, record: Record | None) -> list[str]:
     return ["its output is gone" if missing else _other(job)]
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """What differs between two specs of one job: parameters, seeds, definitions of the code, or what it reads."""
-    before, after = (dict(_flat({k: v for k, v in spec.items() if k not in _CONSEQUENCES})) for spec in (old, new))
+def differences(old: Spec, new: Spec, definitions: Callable[[Spec], Definitions | None] | None = None) -> Iterator[str]:
+    """What differs between two specs of one job: parameters, seeds, definitions of the code, or what it reads.
+
+    definitions: gives those behind a spec's code, None where nobody recorded them. Without it, the old spec's are the
+    recorded ones, the new spec's those on the disk.
+    """
+    before, after = (dict(flat({k: v for k, v in spec.items() if k not in _CONSEQUENCES})) for spec in (old, new))
     told = False
     for key in sorted(before | after):
         one, other = before.get(key, _ABSENT), after.get(key, _ABSENT)
@@ -45,11 +53,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]
     if old.get("runs") != new.get("runs"):
         told = True
         yield "other runs"
-    for name in _code(old, new):
+    for name in _code(old, new, definitions):
         told = True
         yield f"code: {name}"
     if not told and (old.get("upstream"), old.get("keys")) != (new.get("upstream"), new.get("keys")):
-        yield "what it reads changes"
+        yield READS
 
 
 def _runs(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
@@ -69,12 +77,15 @@ def _key_names(keys: Mapping[str, Any]) -> Iterator[str]:
             yield f"seed {name}"
 
 
-def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+def _code(old: Spec, new: Spec, definitions: Callable[[Spec], Definitions | None] | None) -> Iterator[str]:
     """The definitions that make two specs' code differ."""
     if old["code"] == new["code"]:
         return
-    then, now = records.definitions(old["code"]), code.definitions(new["entries"])
-    if then is None:
+    if definitions:
+        then, now = definitions(old), definitions(new)
+    else:
+        then, now = records.definitions(old["code"]), code.definitions(new["entries"])
+    if then is None or now is None:
         yield "changed (which definition, nobody recorded)"
         return
     for name in sorted(then | now):
@@ -84,10 +95,11 @@ def _code(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
             yield f"{file.removeprefix('synthmix/')}: {definition or 'module level'} {how}"
 
 
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested mappings with their keys, joined by dots."""
     if isinstance(value, Mapping) and value:
         for key, each in value.items():
-            yield from _flat(each, f"{path}.{key}" if path else str(key))
+            yield from flat(each, f"{path}.{key}" if path else str(key))
     else:
         yield path, value
 

@@ -61,7 +61,7 @@ def moments(images: Divisible) -> tuple[Tensor, Tensor]:
     The sums are of whole numbers, so exact: they depend neither on the parts that are in memory nor on the device.
     """
     count, total, squares = 0, torch.zeros((), dtype=torch.int64), torch.zeros((), dtype=torch.int64)
-    for part in images.split(max(1, PIXELS // (images.shape[2] * images.shape[3]))):
+    for part in images.split(max(1, PIXELS // 8 // (images.shape[2] * images.shape[3]))):
         channels = part.transpose(0, 1).flatten(1).int()
         count += channels.shape[1]
         total = total + channels.sum(1).cpu()

@@ -108,15 +108,6 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]
     return arrays, metadata
 
 
-def offsets(path: str | Path) -> dict[str, tuple[int, tuple[int, ...]]]:
-    """Name -> (first byte in the file, shape), of the arrays in a safetensors file that the library can open."""
-    with Path(path).open("rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-    header.pop("__metadata__", None)
-    return {name: (8 + size + each["data_offsets"][0], tuple(each["shape"])) for name, each in header.items()}
-
-
 def read_metadata(path: str | Path) -> dict[str, str]:
     """The metadata of a safetensors file, without reading its arrays; raises DamagedFileError."""
     try:

@@ -1,5 +1,6 @@
 """Images that stay on the disk: memory-mapped files, and rows of them that are read when they are asked for."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,25 +90,28 @@ def chosen(images: Images, rows: np.ndarray) -> Images:
     return images.take(rows) if isinstance(images, Rows) else joined([(images, rows)])
 
 
+def offsets(path: str | Path) -> dict[str, tuple[int, tuple[int, ...]]]:
+    """Name -> (first byte in the file, shape), of the arrays in a safetensors file that the library can open."""
+    with Path(path).open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return {name: (8 + size + each["data_offsets"][0], tuple(each["shape"])) for name, each in header.items()}
+
+
 def written(pieces: Iterable[np.ndarray], folder: str | Path) -> Mapped:
-    """Images that come in pieces, uint8 (n, H, W, C), in one file of a folder that has no name and is never left over.
+    """Images that come in pieces of one shape, uint8 (n, H, W, C), in one file of a folder that is never left over.
 
-    The file is gone when this process and those that it has started have ended, in whatever way.
-
-    Raises:
-        ValueError: the pieces differ in the shape of their images, or there are none.
-        OSError: the disk is full.
+    The file has no name, and is gone when this process and those that it has started have ended, in whatever way.
+    Raises OSError where the disk is full.
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     file: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (open until this process ends)
-    count, shapes = 0, set()
+    count, shape = 0, ()
     for piece in pieces:
-        shapes.add(piece.shape[1:])
-        count += len(piece)
+        count, shape = count + len(piece), piece.shape[1:]
         file.write(np.ascontiguousarray(piece).data)
-    if len(shapes) != 1:
-        raise ValueError(f"images of one pool have one shape, not {sorted(shapes)}")
     file.flush()
     _open.append(file)
     # the name by which other processes find an open file, on Linux
-    return Mapped.of(f"/proc/{os.getpid()}/fd/{file.fileno()}", 0, (count, *shapes.pop()))
+    return Mapped.of(f"/proc/{os.getpid()}/fd/{file.fileno()}", 0, (count, *shape))

@@ -191,7 +191,10 @@ def read_mapped(paths: Sequence[str | Path], folder: str | Path) -> Pool:
     def pixels() -> Iterator[np.ndarray]:
         for path in paths:
             shard = _read(path)
-            light.append(replace(shard, images=np.empty(0, dtype=np.uint8)))
+            light.append(replace(shard, images=shard.images[:0].copy()))  # a view would keep all
+            shape, first = shard.images.shape[1:], light[0].images.shape[1:]
+            if shape != first:
+                raise ValueError(f"{path} holds images of shape {shape}, {paths[0]} of {first}: a pool has one shape")
             yield shard.images
 
     images = mapped.written(pixels(), folder)

@@ -46,10 +46,8 @@ def _gallery(study: Study, where: str, view: Mapping[str, Any]) -> Iterator[Prob
     for dataset in listed(view["dataset"]):
         classes = len(known.class_names(dataset, study.of["datasets"][dataset]) or ())
         if classes and view["unsure"] <= 1 / classes:
-            problem = (
-                f"{view['unsure']} selects nothing: of {classes} classes one has a probability of {1 / classes:.2g}"
-            )
-            yield f"{where}.unsure", f"{problem} or more; raise it"
+            least = f"of {classes} classes one has a probability of {1 / classes:.2g} or more"
+            yield f"{where}.unsure", f"{view['unsure']} selects nothing: {least}; raise it"
     for key, other in (("explainer", "method"), ("method", "explainer")):
         if key in view and other not in view:
             yield f"{where}.{other}", f"missing key; add it, or delete {key}"

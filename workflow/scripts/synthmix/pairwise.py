@@ -110,4 +110,5 @@ def with_flops(history: pd.DataFrame, flops: float) -> pd.DataFrame:
 
 def corrected(p_values: Iterable[float | None]) -> list[float | None]:
     """p values after Holm's correction over those that are there."""
-    return [None if np.isnan(p) else float(p) for p in statistics.holm(list(p_values))]
+    given = np.array(list(p_values), dtype=np.float64)  # None becomes NaN
+    return [None if np.isnan(p) else float(p) for p in statistics.holm(given)]

@@ -124,7 +124,7 @@ def sign_flip_test(differences: ArrayLike) -> float:
 def holm(p_values: ArrayLike) -> np.ndarray:
     """p values adjusted by Holm's step-down method (1979), in the given order; shape (n,), float64, at most 1.
 
-    NaN (or None) stands for a test that was not made: it stays so, and the others are corrected as if it were not there.
+    NaN stands for a test that was not made: it stays so, and the others are corrected as if it were not there.
     """
     from statsmodels.stats.multitest import multipletests
 

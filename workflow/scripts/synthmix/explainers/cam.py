@@ -30,7 +30,7 @@ DECIMALS = 4
 
 
 class ScoreCAM(package.ScoreCAM):
-    """Score-CAM with a few masked images in memory: the package has one for each channel, 1.2 GB of 2048 at 224 pixels."""
+    """Score-CAM with few masked images in memory at once: the package has all, 1.2 GB of 2048 channels at 224 pixels."""
 
     def get_cam_weights(
         self, image: Tensor, layer: Any, targets: list[Any], activations: np.ndarray, gradients: Any
@@ -73,9 +73,10 @@ def explain(
 ) -> Iterator[dict[str, Any]]:
     """A row for each image and method, and for each image and baseline (`random`, `centre`).
 
-    index: of the image in the test split, from 0. prediction: the predicted class, which scores and maps
-    are of (those of Eigen-CAM of no class), and confidence: its probability. layer: name of the layer. deletion, insertion: areas in [0, 1]. values: JSON, the map
-    (rows, columns) in the layer's own size, from 0 to 1, with four decimals, as it was judged; none for a baseline.
+    index: of the image in the test split, from 0. prediction: the predicted class, which scores and maps are of (those
+    of Eigen-CAM are of no class), and confidence: its probability. layer: name of the layer. deletion, insertion: areas
+    in [0, 1]. values: JSON, the map (rows, columns) in the layer's own size, from 0 to 1, with four decimals, as it was
+    judged; none for a baseline.
     """
     classifier = network.to(device).eval()
     layer: tuple[str, nn.Module] | None = None

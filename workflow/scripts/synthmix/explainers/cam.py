@@ -30,7 +30,7 @@ DECIMALS = 4
 
 
 class ScoreCAM(package.ScoreCAM):
-    """Score-CAM with few masked images in memory at once: the package has all, 1.2 GB of 2048 channels at 224 pixels."""
+    """Score-CAM with few masked images in memory: the package has all, 1.2 GB of 2048 channels at 224 pixels."""
 
     def get_cam_weights(
         self, image: Tensor, layer: Any, targets: list[Any], activations: np.ndarray, gradients: Any

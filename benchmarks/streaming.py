@@ -98,7 +98,7 @@ def main() -> None:
             name: lambda images=images: (batch for _, batch in feeding.batches(feeding.placed(images, device), order))
             for name, images in (("in memory", in_memory), ("from the disk", on_disk))
         }
-        ways |= {f"DataLoader, {n} workers": lambda n=n: loaded(n) for n in (1, 2)}
+        ways |= {f"DataLoader, {n} worker{'s' * (n > 1)}": lambda n=n: loaded(n) for n in (1, 2)}
         model = network().to(device)
         rates = {}
         for name, way in ways.items():

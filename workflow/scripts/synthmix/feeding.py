@@ -1,8 +1,8 @@
 """The images that a network is fed with: on the device as a whole, or read from the disk, the next ones ahead.
 
-Either way it gets the same numbers in the same layout, so results are the same to the last bit. A thread reads ahead,
-which has nothing to start and copies nothing: on one CPU, processes of a DataLoader fed a tenth as many images of 224
-pixels (benchmarks/README.md).
+Either way it gets the same numbers in the same layout, so results are the same to the last bit. A thread reads ahead:
+it has nothing to start and sends nothing, and on a CPU it feeds several times as many images of 224 pixels as the
+processes of a DataLoader (benchmarks/README.md).
 """
 
 import math

@@ -11,6 +11,7 @@ import datasets
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.io import savemat
 from sklearn.datasets import load_digits
 
 from synthmix import data
@@ -478,6 +479,71 @@ def test_torchvision_with_a_split_argument(tmp_path):
         "test": {"n": 6, "from": "val"},
     }
     assert prepared.meta["size"] == [16, 16]
+
+
+CARS = ["AM General Hummer SUV 2000", "Acura RL Sedan 2012", "Ram C/V Cargo Van Minivan 2012"]
+
+
+def write_cars(root, train=12, test=6):
+    """Stanford Cars as its development kit lays it out; images differ in size, as theirs do."""
+    folder = root / "stanford_cars"
+    (folder / "devkit").mkdir(parents=True)
+    savemat(folder / "devkit/cars_meta.mat", {"class_names": np.array([CARS], dtype=object)})
+    names = ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2", "class", "fname")
+    for split, n, file in (("train", train, "devkit/cars_train_annos"), ("test", test, "cars_test_annos_withlabels")):
+        rows = np.empty((1, n), dtype=[(name, object) for name in names])
+        for k in range(n):
+            box = [np.array([[side]], dtype=np.uint16) for side in (2, 3, 17, 15)]
+            rows[0, k] = (*box, np.array([[k % 3 + 1]], dtype=np.uint8), f"{k + 1:05d}.jpg")
+            (folder / f"cars_{split}").mkdir(exist_ok=True)
+            image = np.full((18 + k, 20, 3), (40 + 70 * (k % 3), 90, 30 + k), dtype=np.uint8)
+            Image.fromarray(image).save(folder / f"cars_{split}/{k + 1:05d}.jpg", quality=95)
+        savemat(folder / f"{file}.mat", {"annotations": rows})
+
+
+@pytest.fixture
+def cars(tmp_path):
+    return {"source": "torchvision", "name": "StanfordCars", "root": str(tmp_path), "val": 0.25, "seed": 0}
+
+
+def test_stanford_cars_as_its_development_kit_lays_it_out(tmp_path, cars):
+    write_cars(tmp_path)
+    prepared = prepare(tmp_path, cars, resolution=16)
+    assert prepared.meta["classes"] == CARS
+    assert prepared.meta["splits"] == {
+        "train": {"n": 9, "from": "train"},
+        "val": {"n": 3, "from": "train"},
+        "test": {"n": 6, "from": "test"},
+    }
+    for part in prepared.splits.values():
+        np.testing.assert_array_equal(part.labels, part.index % 3)
+        np.testing.assert_allclose(part.images[:, 8, 8, 0], 40 + 70 * part.labels, atol=4)  # JPEG
+        np.testing.assert_allclose(part.images[:, 8, 8, 2], 30 + part.index, atol=4)
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["devkit/cars_meta.mat", "devkit/cars_train_annos.mat", "cars_test_annos_withlabels.mat", "cars_test", ""],
+)
+@pytest.mark.parametrize("offline", [True, False])
+def test_missing_files_of_stanford_cars_are_told_with_their_places(tmp_path, cars, missing, offline):
+    write_cars(tmp_path)
+    path = tmp_path / "stanford_cars" / missing
+    path.unlink() if path.is_file() else shutil.rmtree(path)
+    places = rf"put the first two into {tmp_path}/stanford_cars/devkit, the others into {tmp_path}/stanford_cars$"
+    with pytest.raises(DatasetError, match=places) as error:
+        data.prepare("cars", cars, tmp_path / "cache", offline)
+    assert str(error.value).startswith("dataset cars: torchvision's StanfordCars cannot be loaded from")
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_image_of_torchvision_is_told(tmp_path, cars):
+    write_cars(tmp_path)
+    (tmp_path / "stanford_cars/cars_train/00004.jpg").unlink()
+    with pytest.raises(
+        DatasetError, match=r"StanfordCars has an image that cannot be opened .*00004.jpg.*: replace it"
+    ):
+        prepare(tmp_path, cars, resolution=16)
 
 
 def test_torchvision_without_splits(tmp_path):

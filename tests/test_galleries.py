@@ -115,11 +115,19 @@ def test_maps_stand_in_rows_of_networks(artefacts: Artefacts) -> None:
     assert greys(figure) == [0, 0, 4, 4]
     assert "Seed 3" in figure.get_supxlabel()
     assert "ViT, 2 x 2 after last" in figure.get_supxlabel().replace("\n", " ")
+    assert ", with its probability. Maps of what it says, each" in figure.get_supxlabel().replace("\n", " ")
     one = cam_figure.draw({**spec, "seed": 4, "methods": ["score_cam"], "classes": ["bee"], "model": "cnn"}, artefacts)
     assert [text for text in texts(one) if text.startswith(("ViT", "cnn"))] == ["cnn right, 0.96"]
     assert "Grad-CAM" not in texts(one)
     with pytest.raises(ValueError, match="cam: the networks shown do not share seed 5"):
         cam_figure.draw({**spec, "seed": 5}, artefacts)
+
+
+def test_the_footer_says_which_maps_know_no_class() -> None:
+    own = "of where the layer responds most, whatever the class"
+    assert cam_figure.meant(["eigen_cam"]) == f"Maps {own}"
+    assert cam_figure.meant(["grad_cam", "eigen_cam"]) == f"Maps of what it says, those of Eigen-CAM {own}"
+    assert cam_figure.meant(["grad_cam", "score_cam"]) == "Maps of what it says"
 
 
 def test_a_map_is_coloured_over_its_grey_image() -> None:

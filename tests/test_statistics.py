@@ -87,6 +87,15 @@ def test_holm_by_hand() -> None:
     assert statistics.holm([]).size == 0
 
 
+def test_holm_leaves_out_tests_that_were_not_made() -> None:
+    given = [0.01, np.nan, 0.04, 0.03, np.nan, 0.005]
+    assert statistics.holm(given) == pytest.approx([0.03, np.nan, 0.06, 0.06, np.nan, 0.02], nan_ok=True)
+    assert np.isnan(statistics.holm([np.nan, np.nan])).all()
+    own = np.array([0.04, 0.03])
+    statistics.holm(own)
+    assert own.tolist() == [0.04, 0.03], "the argument is left as it is"
+
+
 def test_joint_interval_carries_the_luck_of_seeds_and_of_images() -> None:
     rng = np.random.default_rng(0)
     # every seed has the same images right: only images vary

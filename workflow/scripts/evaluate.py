@@ -1,17 +1,14 @@
 """Test the classifiers of one job on the test split, which each of them meets here for the first and only time."""
 
-from synthmix import costs, data, evaluating, job, runs
+from synthmix import costs, evaluating, job, reading, runs
 from synthmix.files import read_json
 from synthmix.frozen import Features
 
 spec = job.start(snakemake)
 device = job.device(snakemake)
 build = job.module(spec["entries"][1]).build
-test, meta, facts = (
-    data.read(job.local(snakemake.input.test)),
-    read_json(snakemake.input.meta),
-    read_json(snakemake.input.facts),
-)
+meta, facts = read_json(snakemake.input.meta), read_json(snakemake.input.facts)
+test = reading.split(snakemake.input.test, reading.many(meta, ["test"], []))
 models = runs.read_models(snakemake.input.model)
 results, features = {}, Features()
 for training_set, seed, key in runs.each(spec["keys"]):

@@ -1,6 +1,6 @@
 """Look into the classifiers that one job has trained on one training set."""
 
-from synthmix import data, evaluating, explaining, job, runs
+from synthmix import evaluating, explaining, job, reading, runs
 from synthmix.files import read_json, write_rows
 from synthmix.units import units
 
@@ -8,8 +8,9 @@ spec = job.start(snakemake)
 device = job.device(snakemake)
 build = job.module(spec["entries"][1]).build
 kind = job.module(spec["entries"][2])
-test, meta = data.read(job.local(snakemake.input.test)), read_json(snakemake.input.meta)
-images = explaining.Images(test, meta, lambda: data.read(job.local(snakemake.input.train)))
+meta = read_json(snakemake.input.meta)
+test = reading.split(snakemake.input.test, reading.many(meta, ["test"], []))
+images = explaining.Images(test, meta, lambda: reading.split(snakemake.input.train, reading.many(meta, ["train"], [])))
 models = runs.read_models(snakemake.input.model)
 rows = []
 for (training_set, seed, key), unit in zip(runs.each(spec["keys"]), units(spec), strict=True):

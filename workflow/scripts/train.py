@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from synthmix import data, job, pretrained, runs
+from synthmix import job, pretrained, reading, runs
 from synthmix.draws import assemble
 from synthmix.files import read_json
 from synthmix.frozen import Features
@@ -16,12 +16,10 @@ if __name__ == "__main__":  # the processes that share a training import this fi
     device = job.device(snakemake)
     processes = job.processes(snakemake, device)
     build = pretrained.builder(job.module(spec["entries"][1]), spec["model"], job.settings())
-    train, val, meta = (
-        data.read(job.local(snakemake.input.train)),
-        data.read(job.local(snakemake.input.val)),
-        read_json(snakemake.input.meta),
-    )
-    pools = runs.read_pools(snakemake.input.get("shards", []))
+    meta, shards = read_json(snakemake.input.meta), snakemake.input.get("shards", [])
+    on_disk = reading.many(meta, ("train", "val"), shards)
+    train, val = (reading.split(snakemake.input[each], on_disk) for each in ("train", "val"))
+    pools = reading.by_name(shards, on_disk)
     kept = read_filtered(snakemake.input.get("filters", []))
     kinds = {Path(entry).stem: job.module(entry) for entry in spec["entries"][2:]}  # corruptions
     stop = Interruption(job.settings()["checkpoint_seconds"])

@@ -1,6 +1,6 @@
 """Train the classifier whose features score pools, on one half of the train split."""
 
-from synthmix import data, job
+from synthmix import job, mapped, reading
 from synthmix.draws import TrainingSet
 from synthmix.extractors import classifier
 from synthmix.files import read_json, write_json
@@ -14,14 +14,12 @@ from synthmix.training import Data, fit, tensors
 spec = job.start(snakemake)
 device = job.device(snakemake)
 definition = spec["extractor"]
-train, val, meta = (
-    data.read(job.local(snakemake.input.train)),
-    data.read(job.local(snakemake.input.val)),
-    read_json(snakemake.input.meta),
-)
+meta = read_json(snakemake.input.meta)
+on_disk = reading.many(meta, ("train", "val"), [])
+train, val = (reading.split(snakemake.input[each], on_disk) for each in ("train", "val"))
 half, _ = split_halves(train.labels, definition["seed"])
-images, labels = train.images[half], train.labels[half]
-seen = Data(TrainingSet(images, labels, len(labels), None), val.images, val.labels, len(meta["classes"]))
+chosen = TrainingSet(mapped.chosen(train.images, half), train.labels[half], len(half), None)
+seen = Data(chosen, val.images, val.labels, len(meta["classes"]))
 recipe = {"optimizer": "adamw", "schedule": "cosine", "precision": "float32", "checkpoint": "last"}
 recipe |= {key: definition[key] for key in ("learning_rate", "batch_size", "epochs")}
 entry = Entry(digest(snakemake.params.spec))

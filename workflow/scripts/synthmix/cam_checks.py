@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from synthmix import known
 from synthmix.checks import ARM, OF_IMAGES, Problem, Study, listed
 from synthmix.explainer_checks import of_classes
 from synthmix.messages import listing
@@ -24,7 +25,7 @@ def cams(study: Study) -> Iterator[Problem]:
 
 def _of_images(study: Study, where: str, view: Mapping[str, Any]) -> Iterator[Problem]:
     if view["kind"] == "gallery":
-        yield from _gallery(where, view)
+        yield from _gallery(study, where, view)
     arms = study.matching(view)
     if "explainer" in view:
         yield from _explained(study, where, view)
@@ -39,9 +40,14 @@ def _of_images(study: Study, where: str, view: Mapping[str, Any]) -> Iterator[Pr
         yield f"{where}.seed", f"the networks shown must have one seed in common ({common})"
 
 
-def _gallery(where: str, view: Mapping[str, Any]) -> Iterator[Problem]:
+def _gallery(study: Study, where: str, view: Mapping[str, Any]) -> Iterator[Problem]:
     if view["unsure"] >= view["sure"]:
         yield f"{where}.unsure", f"must be below sure, {view['sure']}, not {view['unsure']}"
+    for dataset in listed(view["dataset"]):
+        classes = len(known.class_names(dataset, study.of["datasets"][dataset]) or ())
+        if classes and view["unsure"] <= 1 / classes:
+            least = f"of {classes} classes one has a probability of {1 / classes:.2g} or more"
+            yield f"{where}.unsure", f"{view['unsure']} selects nothing: {least}; raise it"
     for key, other in (("explainer", "method"), ("method", "explainer")):
         if key in view and other not in view:
             yield f"{where}.{other}", f"missing key; add it, or delete {key}"

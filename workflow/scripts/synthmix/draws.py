@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from synthmix import mapped
 from synthmix.corrupted import corrupted
 from synthmix.data import Split
 from synthmix.kept import Kept
-from synthmix.pools import Pool
+from synthmix.mapped import Images
+from synthmix.pools import Pool, positions
 from synthmix.streams import stream
 
 
@@ -17,10 +19,10 @@ from synthmix.streams import stream
 class TrainingSet:
     """The images of one run, in a fixed order: real ones, repetitions of them, generated ones."""
 
-    images: np.ndarray  # uint8 (N, H, W, C)
+    images: Images  # uint8 (N, H, W, C)
     labels: np.ndarray  # int64 (N,)
     real: int  # how many are real images, held-back ones included
-    monitor: tuple[np.ndarray, np.ndarray] | None  # generated images and labels that are watched, not trained on
+    monitor: tuple[Images, np.ndarray] | None  # generated images and labels that are watched, not trained on
     repeated: int = 0  # how many are real images once more (`rebalance`)
 
 
@@ -179,7 +181,7 @@ def assemble(
     Args:
         spec: the definition of the training set, defaults resolved.
         seed: the run's seed.
-        train: the train split.
+        train: the train split. Where its images, or those of a pool, are on the disk, those of the set stay there.
         pools: the pools that the definition names, by name.
         classes: number of classes.
         source: what to name in an error.
@@ -191,23 +193,19 @@ def assemble(
     if spec.get("label_noise"):
         labels = noisy_labels(labels, spec["label_noise"], classes, seed)
     chosen = draw_real(train.labels, spec.get("real"), seed, source)
-    images, targets = [train.images[chosen]], [labels[chosen]]
+    images, targets = [(train.images, chosen)], [labels[chosen]]
     if spec.get("held_back"):
         more = draw_held_back(train.labels, int(spec.get("real") or 0), spec["held_back"], seed, source)
         chosen = np.concatenate([chosen, more])
-        further = train.images[more]
-        if worse := spec.get("corrupt"):
-            how = worse["kind"], worse["severity"], further, train.index[more], worse["seed"]
-            further = corrupted(kinds or {}, *how)
-        images.append(further)
+        images.append(_further(train, more, spec.get("corrupt"), kinds or {}))
         targets.append(labels[more])
     repeated = np.empty(0, dtype=np.int64)
     if spec.get("rebalance"):
         repeated = draw_repetitions(labels[chosen], seed)
-        images.append(images[0][repeated])
+        images.append((train.images, chosen[repeated]))
         targets.append(targets[0][repeated])
     if synthetic := spec.get("synthetic"):
-        pool = of_seed(pools[spec["pool"]], seed)
+        pool = of_seed(positions(pools[spec["pool"]]), seed)
         if spec.get("filter"):
             pool = (kept or {})[spec["pool"], spec["filter"]].of(pool)
         draw_from = spec.get("draw_from") or synthetic
@@ -217,15 +215,25 @@ def assemble(
         drawn = pool.labels[rows]
         if spec.get("shuffle_synthetic_labels"):
             drawn = stream("shuffle", seed).permutation(drawn)
-        images.append(pool.images[rows])
+        images.append((pools[spec["pool"]].images, pool.images[rows]))
         targets.append(drawn)
     monitor = None
     if watched := spec.get("monitor"):
-        pool = of_seed(pools[watched["pool"]], seed)
+        pool = of_seed(positions(pools[watched["pool"]]), seed)
         rows = (pool.index >= watched["first"]) & (pool.index < watched["first"] + watched["per_class"])
         rows &= ~pool.left_out
-        monitor = (pool.images[rows], pool.labels[rows])
-    return TrainingSet(np.concatenate(images), np.concatenate(targets), len(chosen), monitor, len(repeated))
+        monitor = (mapped.chosen(pools[watched["pool"]].images, pool.images[rows]), pool.labels[rows])
+    return TrainingSet(mapped.joined(images), np.concatenate(targets), len(chosen), monitor, len(repeated))
+
+
+def _further(
+    train: Split, rows: np.ndarray, worse: Mapping[str, Any] | None, kinds: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Held-back images, in the form of `mapped.joined`: as they are, or corrupted and then in memory."""
+    if not worse:
+        return train.images, rows
+    how = worse["kind"], worse["severity"], train.images[rows], train.index[rows], worse["seed"]
+    return corrupted(kinds, *how), np.arange(len(rows))
 
 
 def of_seed(pool: Pool, seed: int) -> Pool:

@@ -1,13 +1,23 @@
 """Running networks on uint8 images that live on the device: normalisation and prediction."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 PIXELS = 2**22  # that a network sees at once where nothing is learned: 1024 images of 64 pixels a side, 83 of 224
+
+
+class Divisible(Protocol):
+    """uint8 images (N, C, H, W) that come in parts on the device: a tensor, or feeding.Streamed."""
+
+    @property
+    def shape(self) -> Any: ...
+
+    def split(self, size: int, /) -> Iterable[Tensor]: ...
 
 
 class Classifier(nn.Module):
@@ -25,7 +35,7 @@ class Classifier(nn.Module):
         self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
         self.register_buffer("std", torch.ones(1, channels, 1, 1))
 
-    def normalise_by(self, images: Tensor | None) -> None:
+    def normalise_by(self, images: Divisible | None) -> None:
         """Take mean and standard deviation, per channel, from uint8 images (N, C, H, W); None: only scale to [0, 1].
 
         Pretrained networks keep those that they were trained with.
@@ -37,12 +47,29 @@ class Classifier(nn.Module):
         if images is None:
             self.std.fill_(255.0)
             return
-        channels = images.double().transpose(0, 1).flatten(1)
-        self.mean.copy_(channels.mean(1).view_as(self.mean))
-        self.std.copy_(channels.std(1).clamp_min(1.0).view_as(self.std))
+        mean, std = moments(images)
+        self.mean.copy_(mean.view_as(self.mean))
+        self.std.copy_(std.clamp_min(1.0).view_as(self.std))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.network((images.float() - self.mean) / self.std)
+
+
+def moments(images: Divisible) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (of n - 1) of each channel, float64 (C,), of uint8 images (N, C, H, W).
+
+    The sums are of whole numbers, so exact: they depend neither on the parts that are in memory nor on the device.
+    """
+    count, total, squares = 0, torch.zeros((), dtype=torch.int64), torch.zeros((), dtype=torch.int64)
+    for part in images.split(max(1, PIXELS // 8 // (images.shape[2] * images.shape[3]))):
+        channels = part.transpose(0, 1).flatten(1).int()
+        count += channels.shape[1]
+        total = total + channels.sum(1).cpu()
+        squares = squares + channels.square().sum(1).cpu()
+    pairs = list(zip(total.tolist(), squares.tolist(), strict=True))
+    variances = [(count * square - value**2) / (count * max(1, count - 1)) for value, square in pairs]
+    mean, variance = (torch.tensor(each, dtype=torch.float64) for each in ([v / count for v, _ in pairs], variances))
+    return mean, variance.sqrt()
 
 
 def to_device(images: np.ndarray, device: str) -> Tensor:
@@ -91,7 +118,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         model.train(training)
 
 
-def logits(model: nn.Module, images: Tensor, batch_size: int | None = None) -> Tensor:
+def logits(model: nn.Module, images: Divisible, batch_size: int | None = None) -> Tensor:
     """Logits (N, classes), float32, of uint8 images (N, C, H, W); batch_size: default 1024, fewer of large images."""
     side = getattr(getattr(model, "network", None), "input_size", None) or max(images.shape[-2:])
     batch_size = batch_size or max(1, min(1024, PIXELS // side**2))

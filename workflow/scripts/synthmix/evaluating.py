@@ -20,9 +20,10 @@ from sklearn.metrics import (
 )
 from torch import nn
 
-from synthmix import engine, files
+from synthmix import engine, feeding, files
 from synthmix.data import Split
 from synthmix.frozen import Features, has_parts
+from synthmix.mapped import Images
 from synthmix.pools import Pool
 from synthmix.runs import Key, hardware
 from synthmix.store import Entry
@@ -105,15 +106,15 @@ def classifier(
     return network
 
 
-def probabilities(network: nn.Module, images: np.ndarray, device: str, features: Features | None = None) -> np.ndarray:
-    """Class probabilities, float64 (N, K), of uint8 images (N, H, W, C).
+def probabilities(network: nn.Module, images: Images, device: str, features: Features | None = None) -> np.ndarray:
+    """Class probabilities, float64 (N, K), of uint8 images (N, H, W, C), in memory or on the disk.
 
     features: those that the job knows already, of networks that are a backbone and a head.
     """
     network = network.to(device).to(memory_format=torch.channels_last)
     if features and has_parts(network):
         return features.logits(network, images, device).double().softmax(1).cpu().numpy()
-    return engine.logits(network, engine.to_device(images, device)).double().softmax(1).cpu().numpy()
+    return engine.logits(network, feeding.placed(images, device)).double().softmax(1).cpu().numpy()
 
 
 def test_once(

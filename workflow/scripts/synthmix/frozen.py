@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from synthmix import engine, files
+from synthmix.mapped import Images
 
 BATCH = 64  # images whose features are computed at once
 
@@ -40,7 +41,7 @@ class Features:
         self.backbone = ""  # digest of its parameters and of the normalisation
         self.known: dict[bytes, np.ndarray] = {}  # digest of an image -> its features
 
-    def of(self, model: nn.Module, images: np.ndarray, device: str) -> Tensor:
+    def of(self, model: nn.Module, images: Images, device: str) -> Tensor:
         """What reaches the head of a classifier on the device, float32 (N, D), of uint8 images (N, H, W, C)."""
         digest = files.checksum(
             {name: value.cpu().numpy() for name, value in model.state_dict().items() if ".head." not in f".{name}"}
@@ -55,7 +56,7 @@ class Features:
             self.known |= zip((keys[row] for row in rows), found.cpu().numpy(), strict=False)
         return torch.from_numpy(np.stack([self.known[key] for key in keys])).to(device)
 
-    def logits(self, model: nn.Module, images: np.ndarray, device: str) -> Tensor:
+    def logits(self, model: nn.Module, images: Images, device: str) -> Tensor:
         """Logits (N, classes), float32, of uint8 images (N, H, W, C)."""
         return engine.logits(head(model), self.of(model, images, device))
 

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from synthmix import engine
+from synthmix.feeding import Streamed
 from synthmix.parallel import Team
 
-Watched = Mapping[str, tuple[Tensor, Tensor]]  # what the network takes, and int64 labels (N,), by name
+Watched = Mapping[str, tuple[Tensor | Streamed, Tensor]]  # what the network takes, and int64 labels (N,), by name
 
 
 class DivergedError(RuntimeError):
@@ -26,7 +27,7 @@ def share(team: Team, count: int) -> tuple[slice, float]:
     return (team.part(count), team.weight(count)) if count >= team.size else (slice(0, count), 1.0)
 
 
-def measure(network: nn.Module, images: Tensor, labels: Tensor, team: Team) -> tuple[float, float, float]:
+def measure(network: nn.Module, images: Tensor | Streamed, labels: Tensor, team: Team) -> tuple[float, float, float]:
     """Mean cross-entropy, accuracy and error of a network in evaluation mode; equal in all processes."""
     rows, weight = share(team, len(labels))
     output, wanted = engine.logits(network, images[rows]), labels[rows]

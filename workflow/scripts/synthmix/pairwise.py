@@ -110,6 +110,5 @@ def with_flops(history: pd.DataFrame, flops: float) -> pd.DataFrame:
 
 def corrected(p_values: Iterable[float | None]) -> list[float | None]:
     """p values after Holm's correction over those that are there."""
-    found = list(p_values)
-    adjusted = iter(statistics.holm([p for p in found if p is not None]))
-    return [None if p is None else float(next(adjusted)) for p in found]
+    given = np.array(list(p_values), dtype=np.float64)  # None becomes NaN
+    return [None if np.isnan(p) else float(p) for p in statistics.holm(given)]

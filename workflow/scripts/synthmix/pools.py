@@ -4,8 +4,8 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from synthmix import files
+from synthmix import files, mapped
 
 _SCHEMA = pa.schema(
     {
@@ -170,6 +170,41 @@ def read(paths: Sequence[str | Path]) -> Pool:
         if shape != first:
             raise ValueError(f"{path} holds images of shape {shape}, {paths[0]} of {first}: a pool has one shape")
     return Pool(*(np.concatenate([getattr(shard, name) for shard in shards]) for name in vars(shards[0])))
+
+
+def count(path: str | Path) -> int:
+    """Number of images in a shard, of which only the footer is read; raises files.DamagedFileError."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise files.DamagedFileError(path, str(error).splitlines()[0]) from error
+
+
+def read_mapped(paths: Sequence[str | Path], folder: str | Path) -> Pool:
+    """As `read`, but the images, once decoded, are in a file of a folder (`mapped.written`): one shard is in memory."""
+    if not paths:
+        raise ValueError("a pool needs at least one shard")
+    light: list[Pool] = []
+
+    def pixels() -> Iterator[np.ndarray]:
+        for path in paths:
+            shard = _read(path)
+            light.append(replace(shard, images=shard.images[:0].copy()))  # a view would keep all
+            shape, first = shard.images.shape[1:], light[0].images.shape[1:]
+            if shape != first:
+                raise ValueError(f"{path} holds images of shape {shape}, {paths[0]} of {first}: a pool has one shape")
+            yield shard.images
+
+    images = mapped.written(pixels(), folder)
+    names = [name for name in vars(light[0]) if name != "images"]
+    return Pool(images=images, **{name: np.concatenate([getattr(shard, name) for shard in light]) for name in names})
+
+
+def positions(pool: Pool) -> Pool:
+    """A pool whose `images` are their rows in it, int64 (N,): what selections then keep of it without its pixels."""
+    return replace(pool, images=np.arange(len(pool.labels)))
 
 
 def read_prompts(paths: Sequence[str | Path]) -> list[str | None]:

@@ -2,15 +2,13 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from synthmix import files, pools
-from synthmix.pools import Pool
+from synthmix import files
 
 Key = tuple[str, int]  # training set and seed
 HISTORY = ["training_set", "seed", "step", "epoch", "images", "seconds"]
@@ -22,14 +20,6 @@ def each(keys: Mapping[str, Mapping[str, str]]) -> Iterator[tuple[str, int, str]
     for training_set, seeds in keys.items():
         for seed in sorted(seeds, key=int):
             yield training_set, int(seed), seeds[seed]
-
-
-def read_pools(shards: Sequence[str]) -> dict[str, Pool]:
-    """The pools whose shards are given, by name; every group of a pool is part of it."""
-    paths: dict[str, list[str]] = {}
-    for path in shards:
-        paths.setdefault(Path(path).parts[-3], []).append(path)
-    return {name: pools.read(found) for name, found in paths.items()}
 
 
 def versions() -> dict[str, str]:

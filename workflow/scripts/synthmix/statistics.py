@@ -122,13 +122,17 @@ def sign_flip_test(differences: ArrayLike) -> float:
 
 
 def holm(p_values: ArrayLike) -> np.ndarray:
-    """p values adjusted by Holm's step-down method (1979), in the given order; shape (n,), float64, at most 1."""
+    """p values adjusted by Holm's step-down method (1979), in the given order; shape (n,), float64, at most 1.
+
+    NaN stands for a test that was not made: it stays so, and the others are corrected as if it were not there.
+    """
     from statsmodels.stats.multitest import multipletests
 
-    p_values = np.asarray(p_values, dtype=np.float64)
-    if p_values.size == 0:
-        return p_values
-    return multipletests(p_values, method="holm")[1]
+    adjusted = np.array(p_values, dtype=np.float64)
+    made = ~np.isnan(adjusted)
+    if made.any():
+        adjusted[made] = multipletests(adjusted[made], method="holm")[1]
+    return adjusted
 
 
 def joint_interval(

@@ -4,7 +4,6 @@ Everything random in a step (order, augmentation, dropout) is a function of the 
 the state of a run is its weights, its optimiser and its position, and a resumed run equals one never stopped.
 """
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,10 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix import costs, engine, frozen, parallel
+from synthmix import costs, engine, feeding, frozen, mapped, parallel
 from synthmix.augmentation import augment
 from synthmix.draws import TrainingSet, class_ranks
+from synthmix.feeding import Order, Streamed
 from synthmix.interruption import Interruption
+from synthmix.mapped import Images
 from synthmix.measuring import history_row, measure, share
 from synthmix.optimisers import freeze, optimiser
 from synthmix.parallel import Team
@@ -27,15 +28,14 @@ from synthmix.schedules import Schedule, budget, validation_interval
 from synthmix.stopping import Stopping
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
-from synthmix.streams import stream
 
 
 @dataclass
 class Data:
-    """What a run sees, on the device."""
+    """What a run sees."""
 
     train: TrainingSet
-    val_images: np.ndarray  # uint8 (N, H, W, C)
+    val_images: Images  # uint8 (N, H, W, C)
     val_labels: np.ndarray  # int64 (N,)
     classes: int
 
@@ -60,21 +60,6 @@ def restore(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
         for name, value in values.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 values[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
-
-
-class _Order:
-    """The images of each step, a function of seed and step: an own permutation for every epoch."""
-
-    def __init__(self, images: int, batch_size: int, seed: int) -> None:
-        self.images, self.batch_size, self.seed = images, batch_size, seed
-        self.per_epoch = math.ceil(images / batch_size)
-        self.epoch, self.permutation = -1, np.empty(0, dtype=np.int64)
-
-    def batch(self, step: int) -> np.ndarray:
-        epoch, position = divmod(step, self.per_epoch)
-        if epoch != self.epoch:
-            self.epoch, self.permutation = epoch, stream("order", self.seed, epoch).permutation(self.images)
-        return self.permutation[position * self.batch_size : (position + 1) * self.batch_size]
 
 
 def fit(
@@ -133,7 +118,7 @@ def _fit(
     device, recipe, model_spec = team.device, spec["recipe"], spec["model"]
     size, channels = data.train.images.shape[1], data.train.images.shape[3]
     model = initialise(build, model_spec, channels, size, data.classes, seed)
-    images, labels = engine.to_device(data.train.images, device), torch.from_numpy(data.train.labels).to(device)
+    images, labels = feeding.placed(data.train.images, device), torch.from_numpy(data.train.labels).to(device)
     model.normalise_by(None if spec.get("scale") == "unit" else images)
     if team.size > 1 and device != "cpu":  # PyTorch has batch norms of several processes for GPUs only
         model.network = nn.SyncBatchNorm.convert_sync_batchnorm(model.network)
@@ -142,7 +127,7 @@ def _fit(
     optimizer = optimiser(model, recipe, model_spec.get("width", 1))
     base_rates = [group["lr"] for group in optimizer.param_groups]
     steps = budget(recipe, len(labels))
-    order = _Order(len(labels), recipe["batch_size"], seed)
+    order = Order(len(labels), recipe["batch_size"], seed)
     rules, stopped = Stopping(recipe.get("stop"), order.per_epoch, device), None
     schedule = Schedule(recipe, steps, order.per_epoch)
     state = state or {"step": 0, "history": [], "seconds": 0.0, "best": None, "sum": [0.0, 0.0, 0]}
@@ -152,7 +137,7 @@ def _fit(
         rules.restore(state["stopping"])
         schedule.restore(state["schedule"])
     trained: nn.Module = model
-    see: Callable[[np.ndarray], Tensor] = partial(engine.to_device, device=device)
+    see: Callable[[Images], Tensor | Streamed] = partial(feeding.placed, device=device)
     if frozen.reusable(recipe):
         trained = frozen.head(model)
         see = partial((features or frozen.Features()).of, model, device=device)
@@ -167,14 +152,15 @@ def _fit(
     started = time.monotonic() - state["seconds"]
     costs.watch_memory(device)
     model.train()
+    batches = feeding.batches(images, map(order.batch, range(state["step"], steps)))
     for step in range(state["step"], steps):
         # masks of dropout are a process's own
         engine.seed_layers(stream_seed("dropout", seed, step, *([team.rank] if team.rank else [])), device)
         for module in still:
             module.eval()
-        chosen = torch.from_numpy(order.batch(step)).to(device)
+        chosen, batch = next(batches)
         random.manual_seed(stream_seed("augment", seed, step))
-        batch, targets = augment(images[chosen], augmentation, random), labels[chosen]
+        batch, targets = augment(batch, augmentation, random), labels[chosen]
         for group, rate in zip(optimizer.param_groups, base_rates, strict=True):
             group["lr"] = rate * schedule.factor(step)
         optimizer.zero_grad(set_to_none=True)
@@ -257,15 +243,15 @@ def _agreed(seconds: float, rules: Stopping, team: Team) -> float:
     return team.mean(torch.tensor(seconds, dtype=torch.float64, device=team.device)).item()
 
 
-def _watched(data: Data, recipe: dict[str, Any], seed: int) -> dict[str, tuple[np.ndarray, Tensor]]:
+def _watched(data: Data, recipe: dict[str, Any], seed: int) -> dict[str, tuple[Images, Tensor]]:
     """The images and labels that are looked at: val, generated ones, and what selects a checkpoint or a rate."""
-    sets = {"val": (data.val_images, data.val_labels)}
+    sets: dict[str, tuple[Images, np.ndarray]] = {"val": (data.val_images, data.val_labels)}
     if data.train.monitor is not None:
         sets["generated"] = data.train.monitor
     if recipe["checkpoint"] == "best-val" or recipe["schedule"] == "plateau":
         # A few-shot run that was steered by a large validation set would have seen more than its few images.
         balanced = np.lexsort((data.val_labels, class_ranks(data.val_labels, seed)))[: data.train.real]
-        sets["selection"] = (data.val_images[balanced], data.val_labels[balanced])
+        sets["selection"] = (mapped.chosen(data.val_images, balanced), data.val_labels[balanced])
     return {name: (images, torch.from_numpy(labels)) for name, (images, labels) in sets.items()}
 
 

@@ -40,8 +40,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     if not blocks:
         raise ValueError(f"cam: explainer {spec['explainer']} has no image of the classes that are asked for")
     note = (
-        f"Seed {seed}. Above: the true class; beside: what the network says, with its probability. Maps of what it "
-        f"says, each from its smallest to its largest value ({_layers(shown)}), over test images that were drawn by "
+        f"Seed {seed}. Above: the true class; beside: what the network says, with its probability. {meant(methods)}, "
+        f"each from its smallest to its largest value ({_layers(shown)}), over test images that were drawn by "
         "the explainer's seed, the same for all networks."
     )
     return tiles.sheet(
@@ -70,6 +70,14 @@ def _row(
     maps = [tiles.overlay(images[index], np.array(json.loads(own[each]["values"]))) for each in methods]
     said = tiles.prediction(spec, classes, own[methods[0]])
     return tiles.Row([tiles.Tile(each) for each in (tiles.picture(images[index]), *maps)], [name, said])
+
+
+def meant(methods: list[str]) -> str:
+    """What the maps are of."""
+    if "eigen_cam" not in methods:
+        return "Maps of what it says"
+    own = "of where the layer responds most, whatever the class"
+    return f"Maps {own}" if methods == ["eigen_cam"] else f"Maps of what it says, those of {TITLES['eigen_cam']} {own}"
 
 
 def _layers(shown: dict[str, pd.DataFrame]) -> str:

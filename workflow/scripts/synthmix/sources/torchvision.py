@@ -18,6 +18,16 @@ from synthmix.data import Source
 _NAMES = {"train": ("train", "trainval", "train-standard"), "val": ("val", "valid"), "test": ("test",)}
 
 
+# Where the files of a class go whose download torchvision no longer has.
+_BY_HAND = {
+    "StanfordCars": (
+        "cars_meta.mat, cars_train_annos.mat and cars_test_annos_withlabels.mat of the data set, and its folders "
+        "cars_train and cars_test, have no download any more: put the first two into {root}/stanford_cars/devkit, the "
+        "others into {root}/stanford_cars"
+    )
+}
+
+
 class _Images:
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
@@ -104,7 +114,7 @@ def _size(resolution: int | None) -> str:
 
 def _construct(kind: type, arguments: dict[str, Any], parameters: set[str], offline: bool) -> Any:
     """The dataset, from the disk or else downloaded; None where the class does not know this `split`."""
-    can_download = "download" in parameters
+    can_download = "download" in parameters and kind.__name__ not in _BY_HAND
     attempts = [{"download": False}] if can_download else [{}]
     if can_download and not offline:
         attempts.append({"download": True})
@@ -127,13 +137,18 @@ def _construct(kind: type, arguments: dict[str, Any], parameters: set[str], offl
         if can_download
         else f"put its files into {root} as the documentation of torchvision.datasets.{kind.__name__} says"
     )
+    if kind.__name__ in _BY_HAND:
+        remedy = _BY_HAND[kind.__name__].format(root=root)
     reason = " ".join(str(failure).split()).rstrip(".")
     raise DatasetError(f"torchvision's {kind.__name__} cannot be loaded from {root} ({reason}): {remedy}") from failure
 
 
 def _labels(dataset: Any, name: str) -> np.ndarray:
     # through the items: the attribute that holds the labels has another name in every class
-    labels = [dataset[position][1] for position in range(len(dataset))]
+    try:
+        labels = [dataset[position][1] for position in range(len(dataset))]
+    except OSError as error:
+        raise DatasetError(f"torchvision's {name} has an image that cannot be opened ({error}): replace it") from error
     if not all(isinstance(label, (int, np.integer)) for label in labels):
         raise DatasetError(f"torchvision's {name} is not a classification dataset: its targets are not class numbers")
     return np.array(labels, dtype=np.int64)

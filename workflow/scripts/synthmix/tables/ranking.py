@@ -42,11 +42,9 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
             }
         )
     data = pd.DataFrame(rows)
-    tested = data["p"].notna()
-    data["p_holm"] = data["p"]
-    data.loc[tested, "p_holm"] = statistics.holm(data.loc[tested, "p"])
+    data["p_holm"] = statistics.holm(data["p"])
     kind = next(iter(scores.values()))["extractor"]["kind"]
-    return Table(data, drop_empty(_formatted(data, kind)), _notes(spec, points, int(tested.sum())))
+    return Table(data, drop_empty(_formatted(data, kind)), _notes(spec, points, int(data["p"].notna().sum())))
 
 
 def _formatted(data: pd.DataFrame, kind: str) -> pd.DataFrame:

@@ -113,10 +113,9 @@ def _corrected(data: pd.DataFrame) -> pd.DataFrame:
     if "baseline" not in data:
         return data
     for name in TESTS:
-        data[f"{name}_p_holm"] = None
+        data[f"{name}_p_holm"] = float("nan")
         for family in (data["kind"] == MEAN, data["kind"] != MEAN):
-            rows = family & data[f"{name}_p"].notna()
-            data.loc[rows, f"{name}_p_holm"] = statistics.holm(data.loc[rows, f"{name}_p"])
+            data.loc[family, f"{name}_p_holm"] = statistics.holm(data.loc[family, f"{name}_p"])
     return data
 
 

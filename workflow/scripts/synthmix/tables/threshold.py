@@ -35,9 +35,7 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     rows = [row for sweep in sweeps.sweeps(spec, artefacts) for row in _rows(sweep, spec)]
     rows = [{**row, **printed.beside(entries, row, PUBLISHED)} for row in rows]
     data = pd.DataFrame([*rows, *printed.not_run(entries, rows, PUBLISHED)])
-    tested = data["p"].notna()
-    data["p_holm"] = data["p"]
-    data.loc[tested, "p_holm"] = statistics.holm(data.loc[tested, "p"].astype(float))
+    data["p_holm"] = statistics.holm(data["p"])
     frame = pd.DataFrame([_cells(row) for row in records(data)])
     frame.loc[data.duplicated(["dataset", "recipe", "training_set"]).to_numpy(), list(OF_SWEEP)] = ""
     frame, notes = hoist(drop_empty(frame), ["Dataset", "Recipe"])

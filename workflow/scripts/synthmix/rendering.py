@@ -1,4 +1,4 @@
-"""Tables as CSV, Markdown, LaTeX and HTML; figures as SVG and PNG. The same content gives the same bytes."""
+"""Tables as CSV, Markdown, LaTeX and HTML; figures as SVG, PDF and PNG. The same content gives the same bytes."""
 
 import hashlib
 import html
@@ -59,14 +59,17 @@ def write_table(table: Table, paths: Sequence[str | Path], title: str) -> None:
 
 
 def save_figure(figure: Figure, paths: Sequence[str | Path]) -> None:
-    """Save a figure into each path, .svg (text stays text) or .png (300 dpi), without dates or random identifiers."""
+    """Save a figure into each path, without dates or random identifiers.
+
+    .svg: text stays text. .pdf: fonts are embedded, as TrueType, which publishers ask for. .png: 300 dpi.
+    """
+    metadata: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "synthmix", "pdf.fonttype": 42}
     for path in map(Path, paths):
-        if path.suffix not in {".svg", ".png"}:
-            raise ValueError(f"{path}: a figure is saved as .svg or .png")
-        metadata = {"Date": None} if path.suffix == ".svg" else {}
-        settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "synthmix"}
+        if path.suffix not in metadata:
+            raise ValueError(f"{path}: a figure is saved as .svg, .pdf or .png")
         with atomic(path) as temporary, matplotlib.rc_context(settings):
-            figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata)
+            figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata[path.suffix])
 
 
 def numeric_columns(frame: pd.DataFrame) -> list[bool]:
@@ -90,19 +93,21 @@ def markdown(table: Table, title: str) -> str:
 def latex(table: Table, title: str) -> str:
     """The table as a LaTeX float in booktabs style with its notes; needs the packages booktabs and adjustbox."""
     columns = "".join("r" if number else "l" for number in numeric_columns(table.frame))
-    frame = table.frame.astype(str).map(_escape).rename(columns=_escape)
+    frame = table.frame.astype(str).map(escape).rename(columns=escape)
     body = frame.to_latex(index=False, escape=False, column_format=columns).rstrip()
     notes = "".join(
-        f"\\par\\smallskip\\parbox{{\\linewidth}}{{\\footnotesize {_escape(note)}}}\n" for note in table.notes
+        f"\\par\\smallskip\\parbox{{\\linewidth}}{{\\footnotesize {escape(note)}}}\n" for note in table.notes
     )
     return (
         "% needs \\usepackage{booktabs,adjustbox}\n"
-        f"\\begin{{table}}\n\\centering\n\\caption{{{_escape(title)}}}\n"
-        f"\\begin{{adjustbox}}{{max width=\\linewidth}}\n{body}\n\\end{{adjustbox}}\n{notes}\\end{{table}}\n"
+        f"\\begin{{table}}\n\\centering\n\\caption{{{escape(title)}}}\n"
+        f"\\begin{{adjustbox}}{{max width=\\linewidth,max totalheight=.85\\textheight}}\n{body}\n\\end{{adjustbox}}\n"
+        f"{notes}\\end{{table}}\n"
     )
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """The text as LaTeX prints it."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}"}
     special |= {">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}"}  # a row may not start with "["
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
@@ -112,6 +117,15 @@ def _escape(text: str) -> str:
 def page(table: Table, title: str) -> str:
     """The table as a small HTML page that needs no other file."""
     return document(title, f"<h1>{html.escape(title)}</h1>\n{block(table)}")
+
+
+def body_of(text: str) -> str:
+    """The table and its notes in a page that `page` made, without its heading; raises ValueError for another text."""
+    _, found, rest = text.partition("</h1>\n")
+    body, end, _ = rest.rpartition("</body>")
+    if not (found and end):
+        raise ValueError("it is no page of a table")
+    return body
 
 
 def block(table: Table) -> str:
@@ -130,9 +144,9 @@ def _name(body: str) -> str:
     return f"table-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
 
 
-def document(title: str, body: str) -> str:
-    """An HTML page with the looks of all pages, that needs no other file."""
+def document(title: str, body: str, style: str = "") -> str:
+    """An HTML page with the looks of all pages, and `style` (CSS) beside them, that needs no other file."""
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+        f"<style>{_STYLE}{style}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )

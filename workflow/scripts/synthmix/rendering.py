@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib
@@ -15,6 +16,8 @@ from matplotlib.figure import Figure
 from synthmix.files import atomic, write_text
 
 DPI = 300
+BREAK = r"\\"  # of a line in LaTeX
+LONG, TITLE = 20, 14  # characters of a text and of a column's title that LaTeX prints on one line
 _NUMBER = re.compile(r"^(-?[\d.,]+|<\s?[\d.]+)( |$|\[|%)")
 _STYLE = """
 body { font: 14px/1.45 "Helvetica Neue", Arial, sans-serif; color: #222; margin: 1.5rem; }
@@ -91,19 +94,42 @@ def markdown(table: Table, title: str) -> str:
 
 
 def latex(table: Table, title: str) -> str:
-    """The table as a LaTeX float in booktabs style with its notes; needs the packages booktabs and adjustbox."""
-    columns = "".join("r" if number else "l" for number in numeric_columns(table.frame))
-    frame = table.frame.astype(str).map(escape).rename(columns=escape)
+    """The table as a LaTeX float in booktabs style with its notes; needs booktabs, array and adjustbox.
+
+    Long titles of columns stand on several lines, and so do long texts: a table that is too wide is made smaller.
+    """
+    numbers = numeric_columns(table.frame)
+    columns = "".join(
+        "r" if number else _text_column(table.frame[name]) for name, number in zip(table.frame, numbers, strict=True)
+    )
+    titles = [_stacked(str(name), number) for name, number in zip(table.frame, numbers, strict=True)]
+    frame = table.frame.astype(str).map(escape).set_axis(titles, axis="columns")
     body = frame.to_latex(index=False, escape=False, column_format=columns).rstrip()
     notes = "".join(
         f"\\par\\smallskip\\parbox{{\\linewidth}}{{\\footnotesize {escape(note)}}}\n" for note in table.notes
     )
     return (
-        "% needs \\usepackage{booktabs,adjustbox}\n"
-        f"\\begin{{table}}\n\\centering\n\\caption{{{escape(title)}}}\n"
+        "% needs \\usepackage{booktabs,array,adjustbox}\n"
+        f"\\begin{{table}}[htbp]\n\\centering\n\\caption{{{escape(title)}}}\n"
         f"\\begin{{adjustbox}}{{max width=\\linewidth,max totalheight=.85\\textheight}}\n{body}\n\\end{{adjustbox}}\n"
         f"{notes}\\end{{table}}\n"
     )
+
+
+def _text_column(cells: pd.Series) -> str:
+    """A column of a width of its own where a text would make it wide, in characters of half an em."""
+    longest = cells.astype(str).str.len().max()
+    return (
+        "l" if longest <= LONG else f">{{\\raggedright\\arraybackslash}}p{{{min(max(LONG, longest // 3), 40) / 2:g}em}}"
+    )
+
+
+def _stacked(title: str, number: bool) -> str:
+    """A column's title on as many lines as it needs, flush with its cells."""
+    lines = [escape(line) for line in wrap(title, TITLE, break_long_words=False)]
+    if len(lines) < 2:
+        return escape(title)
+    return f"\\shortstack[{'r' if number else 'l'}]{{{BREAK.join(lines)}}}"
 
 
 def escape(text: str) -> str:

@@ -12,7 +12,8 @@ _HEAD = r"""% pdflatex report, bibtex report, pdflatex report, pdflatex report
 \usepackage[utf8]{inputenc}
 \usepackage{lmodern}
 \usepackage[margin=18mm]{geometry}  % figures are up to 174 mm wide
-\usepackage{booktabs,adjustbox,graphicx}
+\usepackage{booktabs,array,graphicx}
+\usepackage[export]{adjustbox}
 \usepackage[section]{placeins}
 \usepackage[hyphens]{url}
 \usepackage[hidelinks]{hyperref}

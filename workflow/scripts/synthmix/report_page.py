@@ -14,8 +14,10 @@ from synthmix.markup import to_html
 from synthmix.rendering import block, body_of, document
 from synthmix.reporting import Part, Points, Report, Section, Shown, Words
 
+WIDE = 9  # columns beyond which a table is printed on pages of its own, in landscape format
+INTERVAL = re.compile(r"\[(-?[\d.,]+), (-?[\d.,]+)\]")  # which no line break shall part
 _STYLE = """
-body { max-width: 66rem; margin: 1.5rem auto; padding: 0 1.5rem; }
+body { max-width: 80rem; margin: 1.5rem auto; padding: 0 1.5rem; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin-bottom: .6rem; }
 h2 { font-size: 1.25rem; margin: 2.2rem 0 .6rem; padding-top: .5rem; border-top: 1px solid #ccc; }
 h3 { font-size: 1rem; margin: 1.6rem 0 .3rem; }
@@ -26,15 +28,18 @@ nav ul { columns: 3 12rem; list-style: none; padding: 0; }
 nav li { break-inside: avoid; }
 a { color: #00548a; }
 #question + p { font-size: 1.1rem; }
-section#answer { background: #eef5fa; border-left: 4px solid #0072b2; padding: .2rem 1rem .4rem; margin: 1.2rem 0; }
+section#answer { background: #eef5fa; border-left: 4px solid #0072b2; padding: .2rem 1rem .4rem;
+  margin: 1.2rem 0; max-width: 50rem; }
 section#answer h2 { border: 0; margin: .4rem 0; padding: 0; }
 .scroll { margin: .6rem 0; }
 .scroll table { font-size: 12px; line-height: 1.35; }
+.scroll :is(th, td) { padding: .25rem .5rem; }
 figure { margin: 1.6rem 0; }
 figure img { max-width: 100%; height: auto; display: block; }
 figcaption { margin-top: .4rem; max-width: 46rem; color: #444; }
 ol.references { padding-left: 1.6rem; }
 @page { size: A4; margin: 16mm 14mm; }
+@page wide { size: A4 landscape; margin: 14mm; }
 @media print {
   body { max-width: none; margin: 0; padding: 0; font-size: 9.5pt; }
   nav { display: none; }
@@ -43,10 +48,11 @@ ol.references { padding-left: 1.6rem; }
   h3 + p.about { break-after: avoid; }
   figure, tr, section#answer { break-inside: avoid; }
   figure img { max-height: 200mm; }
+  .wide { page: wide; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }
-  .scroll table { font-size: 6.6pt; width: 100%; }
-  th, td { padding: .12rem .28rem; }
+  .scroll table { font-size: 7pt; }
+  .scroll :is(th, td) { padding: .12rem .28rem; }
   a { color: inherit; text-decoration: none; }
 }
 """
@@ -54,9 +60,8 @@ ol.references { padding-left: 1.6rem; }
 
 def page(report: Report, folder: Path) -> str:
     """The page. folder: that of the study, whose tables (HTML) and figures (SVG) are taken into it."""
-    contents = "".join(
-        f'<li><a href="#{_id(each.title)}">{html.escape(each.title)}</a></li>\n' for each in report.sections
-    )
+    titles = [*(each.title for each in report.sections), "References"]
+    contents = "".join(f'<li><a href="#{_id(each)}">{html.escape(each)}</a></li>\n' for each in titles)
     sections = "".join(_section(each, report.references, folder) for each in numbered(report.sections))
     head = f"<h1>{html.escape(report.title)}</h1>\n<nav><ul>\n{contents}</ul></nav>\n"
     body = f"{head}{sections}{_references(report.references)}"
@@ -99,14 +104,19 @@ def _shown(part: Shown, references: Sequence[str], folder: Path) -> Iterator[str
         yield f'<figure id="{name}">\n<h3>{title}</h3>\n<img alt="{title}" src="data:image/svg+xml;base64,{image}">\n'
         yield f"<figcaption>{about}</figcaption>\n</figure>\n"
         return
-    yield f'<h3 id="{name}">{title}</h3>\n'
+    body = _table(part, folder)
+    yield f'<div class="table{" wide" if body.count("<th>") > WIDE else ""}" id="{name}">\n<h3>{title}</h3>\n'
     yield f'<p class="about">{about}</p>\n' if about else ""
+    yield INTERVAL.sub(r"[\1,&nbsp;\2]", body)
+    yield "</div>\n"
+
+
+def _table(part: Shown, folder: Path) -> str:
     if part.table is not None:
-        yield block(part.table)
-        return
+        return block(part.table)
     path = folder / f"tables/{part.name}.html"
     try:
-        yield body_of(path.read_text(encoding="utf-8"))
+        return body_of(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise DamagedFileError(path, error) from error
 

@@ -11,9 +11,6 @@ lecun1998 1998 doi:10.1109/5.726791 Proceedings of the IEEE
 krizhevsky2009 2009 - Technical report, University of Toronto
   Alex Krizhevsky
   Learning multiple layers of features from tiny images
-barz2020 2020 doi:10.3390/jimaging6060041 Journal of Imaging
-  Björn Barz and Joachim Denzler
-  Do we train on test data? Purging CIFAR of near-duplicates
 # generators
 ho2020 2020 arXiv:2006.11239 Advances in Neural Information Processing Systems
   Jonathan Ho and Ajay Jain and Pieter Abbeel
@@ -170,9 +167,6 @@ owen2007 2007 doi:10.1214/07-AOAS122 The Annals of Applied Statistics
 nadeau2003 2003 doi:10.1023/A:1024068626366 Machine Learning
   Claude Nadeau and Yoshua Bengio
   Inference for the generalization error
-guo2017 2017 arXiv:1706.04599 ICML
-  Chuan Guo and Geoff Pleiss and Yu Sun and Kilian Q. Weinberger
-  On calibration of modern neural networks
 # workflow and energy
 molder2021 2021 doi:10.12688/f1000research.29032 F1000Research
   Felix Mölder and Kim Philipp Jablonski and Brice Letcher and Michael B. Hall and others

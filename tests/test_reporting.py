@@ -102,6 +102,8 @@ def test_intervals_that_are_not_there_are_not_spoken_of() -> None:
     assert "interval" not in text
     assert "resampling" not in text
     assert "four of five" not in text
+    assert "four of five" in answers.found(ROW)
+    assert "four of five" not in answers.found({**ROW, "n": 2, "p": 0.5, "p_min": 0.5}), "two seeds show nothing"
 
 
 def test_without_a_primary_comparison_the_report_claims_none() -> None:
@@ -194,19 +196,19 @@ def test_marks_become_html_and_latex() -> None:
 @pytest.mark.parametrize(
     ("definition", "words"),
     [
-        ({"real": "all"}, "all real"),
-        ({"real": {"total": 4000}, "label_noise": 0.2}, "4,000 real in all; 20 % of labels wrong"),
+        ({"real": "all"}, "real: all"),
+        ({"real": {"total": 4000}, "label_noise": 0.2}, "real: 4,000 in all; 20 % of labels wrong"),
         (
             {"real": 3, "synthetic": 20, "pool": "a", "draw_from": 100},
-            "3 real a class + 20 generated a class of pool a, drawn per seed from the first 100",
+            "real: 3 a class; generated: 20 a class of pool a, drawn per seed from the first 100",
         ),
-        ({"synthetic": 20, "pool": "a", "draw_from": 20}, "20 generated a class of pool a"),
+        ({"synthetic": 20, "pool": "a", "draw_from": 20}, "generated: 20 a class of pool a"),
         (
             {"real": 3, "synthetic": 5, "pool": "a", "filter": "sure", "shuffle_synthetic_labels": True},
-            "3 real a class + 5 generated a class of pool a by filter sure; labels of generated images shuffled",
+            "real: 3 a class; generated: 5 a class of pool a by filter sure; labels of generated images shuffled",
         ),
-        ({"real": 3, "held_back": 9}, "3 real a class + 9 further real a class in the place of generated ones"),
-        ({"real": "all", "rebalance": True}, "all real; smaller classes repeated"),
+        ({"real": 3, "held_back": 9}, "real: 3 a class; further real in the place of generated: 9 a class"),
+        ({"real": "all", "rebalance": True}, "real: all; smaller classes repeated"),
     ],
 )
 def test_a_training_set_in_words(definition: dict[str, Any], words: str) -> None:

@@ -66,7 +66,7 @@ def found(row: Mapping[str, Any]) -> str:
     text += f" ({'; '.join(intervals)})" if intervals else ""
     reached = f"{_seeds(row['n'])} reach {p_value(row['p_min'])} at best"
     text += f". Exact sign-flip test: p = {p_value(row['p'])}; {reached}."
-    if not missing(row["joint_low"]):
+    if not missing(row["joint_low"]) and row["p_min"] < LEVEL:
         seen = float(statistics.detectable([row["joint_low"]], [row["joint_high"]])[0])
         text += f" A true difference of {_points(seen)} would be seen in four of five such studies."
     return text.replace("p = <", "p < ")

@@ -171,31 +171,29 @@ def composition(each: Mapping[str, Any]) -> str:
     """What a training set is made of, in words; each: its definition."""
     parts = []
     if each.get("real"):
-        parts.append(_amount(each["real"], "real"))
+        parts.append(f"real: {_amount(each['real'])}")
     if each.get("held_back"):
-        parts.append(f"{_amount(each['held_back'], 'further real')} in the place of generated ones")
+        parts.append(f"further real in the place of generated: {_amount(each['held_back'])}")
     if each.get("synthetic"):
-        drawn = (
-            f", drawn per seed from the first {each['draw_from']}"
-            if each.get("draw_from") not in (None, each["synthetic"])
-            else ""
-        )
-        by = f" by filter {each['filter']}" if each.get("filter") else ""
-        parts.append(f"{_amount(each['synthetic'], 'generated')} of pool {each['pool']}{by}{'' if by else drawn}")
-    text = " + ".join(parts)
+        text = f"generated: {_amount(each['synthetic'])} of pool {each['pool']}"
+        if each.get("filter"):
+            text += f" by filter {each['filter']}"
+        elif each.get("draw_from") not in (None, each["synthetic"]):
+            text += f", drawn per seed from the first {each['draw_from']}"
+        parts.append(text)
     if each.get("rebalance"):
-        text += "; smaller classes repeated"
+        parts.append("smaller classes repeated")
     if each.get("shuffle_synthetic_labels"):
-        text += "; labels of generated images shuffled"
+        parts.append("labels of generated images shuffled")
     if each.get("label_noise"):
-        text += f"; {100 * each['label_noise']:g} % of labels wrong"
-    return text
+        parts.append(f"{100 * each['label_noise']:g} % of labels wrong")
+    return "; ".join(parts)
 
 
-def _amount(value: Any, kind: str) -> str:
+def _amount(value: Any) -> str:
     if value == "all":
-        return f"all {kind}"
-    return f"{count(value['total'])} {kind} in all" if isinstance(value, Mapping) else f"{count(value)} {kind} a class"
+        return "all"
+    return f"{count(value['total'])} in all" if isinstance(value, Mapping) else f"{count(value)} a class"
 
 
 def _seen(spec: Spec, experiments: pd.DataFrame | None) -> Iterator[Part]:

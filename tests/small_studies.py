@@ -213,12 +213,12 @@ def check_report(workspace: Workspace, name: str, study: dict[str, Any]) -> None
     for table in study["tables"]:
         for suffix in ("csv", "md", "tex", "html"):
             assert (workspace / f"{folder}/tables/{table}.{suffix}").stat().st_size > 0
-        assert table in report
+        assert f'id="table-{table}"' in report
         assert not re.search(r"\b(nan|None|NaT)\b", workspace.read(f"{folder}/tables/{table}.md")), table
     for figure in study["figures"]:
-        for suffix in ("svg", "png"):
+        for suffix in ("svg", "pdf", "png"):
             assert (workspace / f"{folder}/figures/{figure}.{suffix}").stat().st_size > 0
-        assert f"{folder}/figures/{figure}.svg" in report
+        assert f'id="figure-{figure}"' in report
     asked = {
         (*each, seed)
         for run in study["runs"]

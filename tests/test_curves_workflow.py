@@ -59,7 +59,7 @@ def test_curves_are_made_of_runs(tmp_path: Path) -> None:
     assert [row["rank"] for row in rows(workspace, "best-classes")] == ["1", "2"] * 2
     assert [(row["smallest"], row["largest"]) for row in rows(workspace, "saturation")] == [("0.0", "4.0")]
     page = workspace.read(f"{RESULTS}/report.html")
-    assert all(f"{RESULTS}/figures/{name}.svg" in page for name in content["figures"])
+    assert all(f'id="figure-{name}"' in page for name in content["figures"])
     # a tolerance is part of what shows it
     workspace.replace(STUDY, "kind: width", "kind: width\n    tolerance: 0.1")
     assert workspace.planned() == {"figure": 1, "report": 1}

@@ -36,11 +36,13 @@ def test_every_product_is_there() -> None:
         for kind in ("csv", "md", "tex", "html"):
             assert (STUDY / f"tables/{name}.{kind}").stat().st_size > 0
     for name in ("main", "fewshot", "usefulness", "curves", "samples", "confusion"):
-        for kind in ("svg", "png"):
+        for kind in ("svg", "pdf", "png"):
             assert (STUDY / f"figures/{name}.{kind}").stat().st_size > 0
     report = (STUDY / "report.html").read_text()
-    assert "fewshot" in report
-    assert "usefulness" in report
+    assert 'id="table-fewshot"' in report
+    assert 'id="figure-usefulness"' in report
+    assert (STUDY / "report.tex").stat().st_size > 0
+    assert "ho2020" in (STUDY / "references.bib").read_text()
 
 
 def test_every_run_has_six_seeds(experiments: pd.DataFrame) -> None:

@@ -182,8 +182,9 @@ def test_a_study_of_figures_builds_no_experiments(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(json.dumps(study))
     plan = Plan(validate_config({"studies": ["a"]}, "config.yaml"), read_studies(tmp_path, ["a"]).active)
     products = Products(plan)
-    drawn = [f"results/studies/a/figures/{name}.{kind}" for name in figures for kind in ("svg", "png")]
-    assert sorted(products.targets("a")) == sorted([*drawn, "results/studies/a/report.html"])
+    drawn = [f"results/studies/a/figures/{name}.{kind}" for name in figures for kind in ("svg", "pdf", "png")]
+    report = [f"results/studies/a/{name}" for name in ("report.html", "report.tex", "references.bib")]
+    assert sorted(products.targets("a")) == sorted([*drawn, *report])
     train, meta = "results/data/digits/train.safetensors", "results/data/digits/meta.json"
     assert products.view_files("figures", "a", "sharp") == {"train": [train], "meta": [meta], "shards": []}
     assert [Path(products.environment("a", name)).stem for name in figures] == ["figures", "learning"]

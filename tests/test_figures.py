@@ -1,14 +1,18 @@
 """Figures: what is drawn equals the statistics, every name is on it, and the same inputs give the same bytes."""
 
 import dataclasses
+import itertools
+import re
 from pathlib import Path
 from typing import Any
 
 import fabricate
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -369,13 +373,13 @@ def test_nothing_is_clipped_and_no_texts_overlap(figures: dict[str, Figure], kin
 def test_unchanged_inputs_give_identical_bytes(artefacts: Artefacts, tmp_path: Path, kind: str) -> None:
     for name in ("a", "b"):
         figure = KINDS[kind].draw(SPECS[kind], artefacts)
-        rendering.save_figure(figure, [tmp_path / f"{name}.svg", tmp_path / f"{name}.png"])
-    for suffix in (".svg", ".png"):
+        rendering.save_figure(figure, [tmp_path / f"{name}{suffix}" for suffix in (".svg", ".pdf", ".png")])
+    for suffix in (".svg", ".pdf", ".png"):
         assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
     assert "<text" in (tmp_path / "a.svg").read_text()  # text stays text
 
 
-@pytest.mark.parametrize(("width", "expected"), [(None, 180), (88, 88)])
+@pytest.mark.parametrize(("width", "expected"), [(None, 174), (84, 84)])
 def test_width_is_that_of_the_page_or_of_a_column(
     artefacts: Artefacts, tmp_path: Path, width: int | None, expected: int
 ) -> None:
@@ -383,9 +387,51 @@ def test_width_is_that_of_the_page_or_of_a_column(
     assert Image.open(tmp_path / "figure.png").width == pytest.approx(expected / 25.4 * rendering.DPI, abs=1)
 
 
-def test_a_figure_is_saved_as_svg_or_png_only(figures: dict[str, Figure], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"\.svg or \.png"):
+def test_a_figure_is_saved_as_svg_pdf_or_png_only(figures: dict[str, Figure], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"\.svg, \.pdf or \.png"):
         rendering.save_figure(figures["arms"], [tmp_path / "figure.gif"])
+
+
+def test_a_pdf_has_its_fonts_in_it_and_the_width_of_a_page(figures: dict[str, Figure], tmp_path: Path) -> None:
+    rendering.save_figure(figures["arms"], [tmp_path / "figure.pdf"])
+    content = (tmp_path / "figure.pdf").read_bytes()
+    assert b"/FontFile2" in content, "a TrueType font, embedded"
+    assert b"/Type3" not in content
+    box = re.search(rb"/MediaBox \[ ?0 0 ([0-9.]+)", content)
+    assert box
+    assert float(box[1]) / 72 * 25.4 == pytest.approx(style.PAGE_MM, abs=0.1)
+
+
+# What people without one kind of cones see, in linear RGB (Machado et al. 2009, doi:10.1109/TVCG.2009.113, severity 1).
+BLIND = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def lab(colors: tuple[Any, ...], seen: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65) of colours, (N, 3), as seen through a matrix in linear RGB."""
+    srgb = np.array([to_rgb(color) for color in colors])
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4) @ seen.T
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = linear.clip(0, 1) @ to_xyz.T / to_xyz.sum(axis=1)
+    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
+
+
+@pytest.mark.parametrize("kind", [None, *BLIND])
+def test_colour_blind_readers_tell_the_colours_apart(kind: str | None) -> None:
+    seen = np.array(BLIND[kind]) if kind else np.eye(3)
+
+    def least(colors: tuple[Any, ...]) -> float:
+        values = lab(colors, seen)
+        return min(float(np.linalg.norm(a - b)) for a, b in itertools.combinations(values, 2))
+
+    assert least(style.PALETTE) > 10  # some 2.3 are just noticed
+    if kind in ("protanopia", "deuteranopia"):
+        usual = tuple(matplotlib.color_sequences["tab10"][: len(style.PALETTE)])
+        assert least(usual) < 10, "the simulation finds colours that are not told apart"
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone(artefacts: Artefacts) -> None:

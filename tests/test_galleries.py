@@ -11,7 +11,7 @@ import pytest
 from synthmix.artefacts import Artefacts
 from synthmix.explainers import cam
 from synthmix.figures import cam as cam_figure
-from synthmix.figures import disagreements, gallery, tiles
+from synthmix.figures import disagreements, gallery, style, tiles
 from synthmix.files import write_arrays, write_json, write_rows
 from synthmix.tables import faithfulness
 
@@ -195,7 +195,7 @@ def test_a_sheet_fits_a_page() -> None:
     blocks = [tiles.Block("heading", [tiles.Row([tile] * 3, ["label"])] * 2)] * 8
     figure = tiles.sheet({}, blocks, "note", 24.0, ["a", "b", "c"])
     width, height = 25.4 * figure.get_size_inches()
-    assert width <= 180.0 + 1e-6
+    assert width <= style.PAGE_MM + 1e-6
     assert height <= tiles.HEIGHT_MM
     places = [axes.get_position() for axes in figure.axes]
     assert len(places) == 48

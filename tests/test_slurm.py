@@ -114,7 +114,7 @@ def compared(workspace: Workspace) -> dict[str, Any]:
     return {
         name: without_clock(path)
         for name, path in names.items()
-        if not name.startswith(left_out) and not name.endswith("report.html")
+        if not name.startswith(left_out) and not name.endswith(("report.html", "report.tex"))
     }
 
 

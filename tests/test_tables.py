@@ -18,6 +18,7 @@ from synthmix.artefacts import Artefacts
 from synthmix.files import read_json, write_json
 from synthmix.formatting import metric_title
 from synthmix.rendering import Table
+from synthmix.schema import read_schema
 from synthmix.tables import accuracy, cost, cross_test, overview, ranking, scores
 
 FEWSHOT = {
@@ -502,14 +503,10 @@ def test_numbers_have_three_significant_digits(value: float, expected: str) -> N
 
 
 @pytest.mark.filterwarnings("ignore:.*writer_name")  # its successor is newer than the oldest docutils allowed
-@pytest.mark.parametrize(
-    ("caption", "kinds"),
-    [
-        ("table.rst", ["accuracy", "scores", "ranking", "audit", "detection", "cross_test", "cost"]),
-        ("figure.rst", ["arms", "ladder", "usefulness", "learning_curves", "samples", "neighbours", "confusion"]),
-    ],
-)
-def test_captions_say_something_of_every_kind(caption: str, kinds: list[str]) -> None:
+@pytest.mark.parametrize("caption", ["table.rst", "figure.rst"])
+def test_captions_say_something_of_every_kind(caption: str) -> None:
+    views = read_schema("study")["properties"][caption.replace(".rst", "s")]
+    kinds = views["additionalProperties"]["properties"]["kind"]["enum"]
     folder = Path(__file__).parent.parent / "workflow" / "report"
     template = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined).get_template(caption)
     snakemake = {"wildcards": {"name": "main", "study": "digits"}}

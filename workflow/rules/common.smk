@@ -4,6 +4,7 @@ from synthmix.configuration import ConfigurationError
 from synthmix.corruption_specs import CorruptionSpecs
 from synthmix.plan import Job, Plan
 from synthmix.products import Products
+from synthmix.report_plan import Reports
 from synthmix.requests import Requests
 
 try:
@@ -13,6 +14,7 @@ except ConfigurationError as error:
     raise WorkflowError(str(error)) from None
 
 SPECS, PRODUCTS, REQUESTS = CorruptionSpecs(PLAN), Products(PLAN), Requests(PLAN)
+REPORTS = Reports(PLAN, PRODUCTS)
 graph.remember(workflow, PLAN)
 
 

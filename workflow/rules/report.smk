@@ -1,4 +1,5 @@
-# What a study shows. These jobs take seconds and run where Snakemake runs.
+# What a study shows. These jobs take seconds and run where Snakemake runs. `report(...)` and its captions are for
+# Snakemake's own report (snakemake STUDY --report FILE); rule report takes the captions, too.
 localrules:
     experiments,
     comparisons,
@@ -74,6 +75,7 @@ rule figure:
             caption="../report/figure.rst",
             labels={"figure": "{name}"},
         ),
+        pdf=f"{layout.STUDY}/figures/{{name}}.pdf",
         png=f"{layout.STUDY}/figures/{{name}}.png",
     log:
         "logs/figure/{study}/{name}.log",
@@ -86,19 +88,18 @@ rule figure:
         "../scripts/figure.py"
 
 
-# Snakemake's own report, made by a second call over the finished files; the plan of this call holds for it, too.
-# It has no conda environment (snakemake --lint asks for one): it is made by the Snakemake that runs the workflow.
 rule report:
     input:
-        lambda wc: PRODUCTS.targets(wc.study, report=False),
+        unpack(lambda wc: REPORTS.files(wc.study)),
     output:
         html=f"{layout.STUDY}/report.html",
+        tex=f"{layout.STUDY}/report.tex",
+        bib=f"{layout.STUDY}/references.bib",
     log:
         "logs/report/{study}.log",
-    container:
-        None
-    # Paths stand outside params (snakemake --lint asks for them there): a folder that was moved, or another
-    # environment, is no reason to make it again.
-    shell:
-        "{sys.executable:q} -m snakemake {input:q} --snakefile {workflow.main_snakefile:q} --nolock --cores 1 "
-        "--report {output.html:q}.part.html > {log:q} 2>&1 && mv {output.html:q}.part.html {output.html:q}"
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        spec=lambda wc: REPORTS.spec(wc.study),
+    script:
+        "../scripts/report.py"

@@ -1,4 +1,4 @@
-"""Draw one figure of a study as SVG and PNG."""
+"""Draw one figure of a study as SVG, PDF and PNG."""
 
 from synthmix import job
 from synthmix.artefacts import Artefacts

@@ -43,7 +43,7 @@ class Planned:
     """One job of the graph.
 
     stage, rule: its stage and rule (both rules that train generators are of one stage). name: of its log, below the
-    stage. spec: None for the report, which has none. local: whether it runs where Snakemake runs: jobs of seconds,
+    stage. spec: None where a rule has none. local: whether it runs where Snakemake runs: jobs of seconds,
     without a benchmark. runs: whether it is to run, or done. because: Snakemake's own reason. before: numbers of the
     jobs that it needs. depth: length of the longest chain of jobs before it.
     """

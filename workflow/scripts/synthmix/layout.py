@@ -24,6 +24,7 @@ EXPLANATION = JOB.replace("/runs/", "/explanations/") + "/{training_set}.{explai
 CORRUPTION = JOB.replace("/runs/", "/corruptions/") + "/{training_set}.{corruption}.csv"
 CORRUPTED_IMAGES = f"{RESULTS}/corruptions/{{dataset}}/{{corruption}}.safetensors"
 STUDY = f"{RESULTS}/studies/{{study}}"
+REPORT = ("report.html", "report.tex", "references.bib")  # of a study
 BENCHMARKS = f"{RESULTS}/benchmarks"
 # A text-to-image pipeline in the layout of diffusers.
 PIPELINE = {

@@ -247,7 +247,7 @@ class Plan:
     def _entries(self) -> set[tuple[str, ...]]:
         """Every combination of entry files that the active studies' jobs run."""
         of = self.definitions
-        alone = ("detect", "experiments", "comparisons")
+        alone = ("detect", "experiments", "comparisons", "report")
         entries: set[tuple[str, ...]] = {(f"{stage}.py",) for stage in alone}
         for dataset in of["datasets"].values():
             entries.add(("prepare_data.py", f"synthmix/sources/{dataset['source']}.py"))

@@ -139,7 +139,7 @@ class Products:
                 layout.CORRUPTED_IMAGES.format(dataset=dataset, corruption=view.get("corruption"))
                 for dataset in listed(view.get("dataset"))
             ],
-            "benchmarks": self._benchmarks(study, jobs),
+            "benchmarks": self.benchmarks(study, jobs),
             "meta": [f"{folder}/meta.json" for folder in datasets],
             "train": [f"{folder}/train.safetensors" for folder in datasets],
             "test": [f"{folder}/test.safetensors" for folder in datasets],
@@ -151,14 +151,15 @@ class Products:
         """What the study says below a table or figure; empty where it says nothing."""
         return str(self.plan.studies[study][stage][name].get("caption") or "")
 
-    def _benchmarks(self, study: str, jobs: list[Job]) -> list[str]:
-        """The benchmark files of everything behind the jobs of a study, and of its scores."""
+    def benchmarks(self, study: str, jobs: list[Job]) -> list[str]:
+        """The benchmark files of everything behind the jobs of a study, and of what it measures."""
         shards = [path for job in jobs for path in self.plan.job_shards(job)]
         generators = [self.generator(*path.split("/")[2:5]) for path in shards if self._is_trained(path)]
         stages = {
             "prepare_data": [layout.DATA.format(dataset=job.dataset) for job in jobs],
             "train_generator": generators,
             "generate": [path.replace("shard-", "").removesuffix(".parquet") for path in shards],
+            "train_extractor": self._trained_extractors(study, jobs),
             "reference": [path.removesuffix(".safetensors") for path in self.reference_files(study)],
             "filter": [path.removesuffix(".parquet") for job in jobs for path in self.plan.job_filters(job)],
             "score": [path.removesuffix(".json") for path in self.score_files(study)],
@@ -166,10 +167,22 @@ class Products:
             "detect": [path.removesuffix(".json") for path in self.detection_files(study)],
             "train": [layout.job_folder(job) for job in jobs],
             "evaluate": [layout.job_folder(job) for job in jobs],
+            "cross_test": [path.removesuffix(".json") for path in self.cross_test_files(study)],
             "explain": [path.removesuffix(".csv") for path in self.explanation_files(study)],
             "corrupt": [path.removesuffix(".csv") for path in self.corruption_files(study)],
         }
         return list(dict.fromkeys(layout.benchmark(stage, path) for stage, paths in stages.items() for path in paths))
+
+    def _trained_extractors(self, study: str, jobs: list[Job]) -> list[str]:
+        """The extractors behind scores, audits and filters that are trained here, without the suffix of their file."""
+        asked = [*(self.plan.studies[study].get("scores") or []), *(self.plan.studies[study].get("audits") or [])]
+        pairs = [pair for entry in asked for pair in itertools.product(entry["dataset"], entry["extractor"])]
+        found = [self.extractor_files(*pair) for pair in pairs]
+        for path in (path for job in jobs for path in self.plan.job_filters(job)):
+            dataset, _, group, name = path.split("/")[2:]
+            found.append(self.filter_extractor(dataset, name.removesuffix(".parquet"), group))
+        paths = [path for files in found for path in files.values()]
+        return [path.removesuffix("/model.safetensors").removesuffix(".safetensors") for path in paths]
 
     def _is_trained(self, shard: str) -> bool:
         return kinds.trainer(self.plan.generator_of(shard.split("/")[3])) is not None
@@ -266,8 +279,11 @@ class Products:
         definition, folder = self.plan.studies[study], layout.STUDY.format(study=study)
         kinds = ("csv", "md", "tex", "html")
         tables = [f"{folder}/tables/{name}.{kind}" for name in definition["tables"] for kind in kinds]
-        figures = [f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "png")]
+        figures = [
+            f"{folder}/figures/{name}.{kind}" for name in definition["figures"] for kind in ("svg", "pdf", "png")
+        ]
         runs = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv"] if definition["runs"] else []
         measured = [*self.score_files(study), *self.audit_files(study), *self.detection_files(study)]
         measured += [*self.explanation_files(study), *self.corruption_files(study)]
-        return [*runs, *tables, *figures, *measured, *([f"{folder}/report.html"] if report else [])]
+        reports = [f"{folder}/{name}" for name in layout.REPORT] if report else []
+        return [*runs, *tables, *figures, *measured, *reports]

@@ -1,4 +1,4 @@
-"""Tables as CSV, Markdown, LaTeX and HTML; figures as SVG and PNG. The same content gives the same bytes."""
+"""Tables as CSV, Markdown, LaTeX and HTML; figures as SVG, PDF and PNG. The same content gives the same bytes."""
 
 import hashlib
 import html
@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib
@@ -15,6 +16,8 @@ from matplotlib.figure import Figure
 from synthmix.files import atomic, write_text
 
 DPI = 300
+BREAK = r"\\"  # of a line in LaTeX
+LONG, TITLE = 20, 14  # characters of a text and of a column's title that LaTeX prints on one line
 _NUMBER = re.compile(r"^(-?[\d.,]+|<\s?[\d.]+)( |$|\[|%)")
 _STYLE = """
 body { font: 14px/1.45 "Helvetica Neue", Arial, sans-serif; color: #222; margin: 1.5rem; }
@@ -59,14 +62,17 @@ def write_table(table: Table, paths: Sequence[str | Path], title: str) -> None:
 
 
 def save_figure(figure: Figure, paths: Sequence[str | Path]) -> None:
-    """Save a figure into each path, .svg (text stays text) or .png (300 dpi), without dates or random identifiers."""
+    """Save a figure into each path, without dates or random identifiers.
+
+    .svg: text stays text. .pdf: fonts are embedded, as TrueType, which publishers ask for. .png: 300 dpi.
+    """
+    metadata: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {}}
+    settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "synthmix", "pdf.fonttype": 42}
     for path in map(Path, paths):
-        if path.suffix not in {".svg", ".png"}:
-            raise ValueError(f"{path}: a figure is saved as .svg or .png")
-        metadata = {"Date": None} if path.suffix == ".svg" else {}
-        settings: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "synthmix"}
+        if path.suffix not in metadata:
+            raise ValueError(f"{path}: a figure is saved as .svg, .pdf or .png")
         with atomic(path) as temporary, matplotlib.rc_context(settings):
-            figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata)
+            figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata[path.suffix])
 
 
 def numeric_columns(frame: pd.DataFrame) -> list[bool]:
@@ -88,21 +94,46 @@ def markdown(table: Table, title: str) -> str:
 
 
 def latex(table: Table, title: str) -> str:
-    """The table as a LaTeX float in booktabs style with its notes; needs the packages booktabs and adjustbox."""
-    columns = "".join("r" if number else "l" for number in numeric_columns(table.frame))
-    frame = table.frame.astype(str).map(_escape).rename(columns=_escape)
+    """The table as a LaTeX float in booktabs style with its notes; needs booktabs, array and adjustbox.
+
+    Long titles of columns stand on several lines, and so do long texts: a table that is too wide is made smaller.
+    """
+    numbers = numeric_columns(table.frame)
+    columns = "".join(
+        "r" if number else _text_column(table.frame[name]) for name, number in zip(table.frame, numbers, strict=True)
+    )
+    titles = [_stacked(str(name), number) for name, number in zip(table.frame, numbers, strict=True)]
+    frame = table.frame.astype(str).map(escape).set_axis(titles, axis="columns")
     body = frame.to_latex(index=False, escape=False, column_format=columns).rstrip()
     notes = "".join(
-        f"\\par\\smallskip\\parbox{{\\linewidth}}{{\\footnotesize {_escape(note)}}}\n" for note in table.notes
+        f"\\par\\smallskip\\parbox{{\\linewidth}}{{\\footnotesize {escape(note)}}}\n" for note in table.notes
     )
     return (
-        "% needs \\usepackage{booktabs,adjustbox}\n"
-        f"\\begin{{table}}\n\\centering\n\\caption{{{_escape(title)}}}\n"
-        f"\\begin{{adjustbox}}{{max width=\\linewidth}}\n{body}\n\\end{{adjustbox}}\n{notes}\\end{{table}}\n"
+        "% needs \\usepackage{booktabs,array,adjustbox}\n"
+        f"\\begin{{table}}[htbp]\n\\centering\n\\caption{{{escape(title)}}}\n"
+        f"\\begin{{adjustbox}}{{max width=\\linewidth,max totalheight=.85\\textheight}}\n{body}\n\\end{{adjustbox}}\n"
+        f"{notes}\\end{{table}}\n"
     )
 
 
-def _escape(text: str) -> str:
+def _text_column(cells: pd.Series) -> str:
+    """A column of a width of its own where a text would make it wide, in characters of half an em."""
+    longest = cells.astype(str).str.len().max()
+    return (
+        "l" if longest <= LONG else f">{{\\raggedright\\arraybackslash}}p{{{min(max(LONG, longest // 3), 40) / 2:g}em}}"
+    )
+
+
+def _stacked(title: str, number: bool) -> str:
+    """A column's title on as many lines as it needs, flush with its cells."""
+    lines = [escape(line) for line in wrap(title, TITLE, break_long_words=False)]
+    if len(lines) < 2:
+        return escape(title)
+    return f"\\shortstack[{'r' if number else 'l'}]{{{BREAK.join(lines)}}}"
+
+
+def escape(text: str) -> str:
+    """The text as LaTeX prints it."""
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}"}
     special |= {">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}"}  # a row may not start with "["
     special |= {character: f"\\{character}" for character in "&%$#_{}"}
@@ -112,6 +143,15 @@ def _escape(text: str) -> str:
 def page(table: Table, title: str) -> str:
     """The table as a small HTML page that needs no other file."""
     return document(title, f"<h1>{html.escape(title)}</h1>\n{block(table)}")
+
+
+def body_of(text: str) -> str:
+    """The table and its notes in a page that `page` made, without its heading; raises ValueError for another text."""
+    _, found, rest = text.partition("</h1>\n")
+    body, end, _ = rest.rpartition("</body>")
+    if not (found and end):
+        raise ValueError("it is no page of a table")
+    return body
 
 
 def block(table: Table) -> str:
@@ -130,9 +170,9 @@ def _name(body: str) -> str:
     return f"table-{hashlib.sha256(body.encode()).hexdigest()[:8]}"
 
 
-def document(title: str, body: str) -> str:
-    """An HTML page with the looks of all pages, that needs no other file."""
+def document(title: str, body: str, style: str = "") -> str:
+    """An HTML page with the looks of all pages, and `style` (CSS) beside them, that needs no other file."""
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
+        f"<style>{_STYLE}{style}</style>\n</head>\n<body>\n{body}</body>\n</html>\n"
     )

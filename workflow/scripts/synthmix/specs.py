@@ -37,7 +37,7 @@ class Specs:
 
     def _data(self, dataset: str) -> str:
         """Spec of prepare_data."""
-        definition = self.of["datasets"][dataset]
+        definition = _without(self.of["datasets"][dataset], "licence")  # which changes no image
         entry = f"synthmix/sources/{definition['source']}.py"
         listing = layout.folder_digest(definition) if definition["source"] == "folder" else None
         return self._spec("prepare_data.py", entry, name=dataset, dataset=definition, listing=listing)

@@ -17,7 +17,7 @@ from matplotlib.transforms import ScaledTranslation
 from synthmix.experiments import arms
 from synthmix.statistics import Interval, t_interval
 
-COLUMN_MM, PAGE_MM = 88.0, 180.0  # one column and the full width of a printed page
+COLUMN_MM, PAGE_MM = 84.0, 174.0  # one column and the full width of a printed page: 3.3 and 6.9 inches
 FONT_PT = 8.0
 # Okabe and Ito (2008), without yellow, which is too pale for lines on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

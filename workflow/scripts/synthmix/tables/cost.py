@@ -28,7 +28,7 @@ MEASURES = ["jobs", "wall_seconds", "cpu_seconds", "max_rss_mb"]
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     """One row per stage with a benchmark, then one per arm. Raises ValueError where there is neither."""
     experiments = artefacts.read_experiments()
-    jobs = pd.DataFrame([{**_parts(path), **_measured(path)} for path in artefacts.benchmarks])
+    jobs = pd.DataFrame([{**named(path), **measured(path)} for path in artefacts.benchmarks])
     selected = select(experiments, spec, complete=False)
     data = pd.DataFrame([*_stages(jobs), *_training(selected, experiments, jobs)])
     if data.empty:
@@ -36,7 +36,7 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     return Table(data, drop_empty(_formatted(data)), NOTES)
 
 
-def _parts(path: Path) -> dict[str, str]:
+def named(path: Path) -> dict[str, str]:
     """What a path benchmarks/{stage}/... says: its stage, and its job where it is that of a training job."""
     parts = path.parts
     if "benchmarks" not in parts[:-2]:
@@ -46,7 +46,7 @@ def _parts(path: Path) -> dict[str, str]:
     return {"stage": stage, **job}
 
 
-def _measured(path: Path) -> dict[str, float]:
+def measured(path: Path) -> dict[str, float]:
     """Seconds, CPU seconds and MB of one job; NaN for what Snakemake could not measure (a job of under a second)."""
     try:
         table = pd.read_csv(path, sep="\t", na_values=["-"])

@@ -1,0 +1,292 @@
+"""The report of a study: it says what the numbers say, cites what the study uses, and its documents stand alone."""
+
+import html.parser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import fabricate
+import pandas as pd
+import pytest
+import written
+
+from synthmix import answers, citations, classifier_methods, limitations, markup, methods, rendering, report_plan
+from synthmix.checks import DEFINITIONS
+from synthmix.reporting import Report, composition
+from synthmix.schema import read_schema
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = read_schema("study")["properties"]
+STUDIES = sorted(path.stem for path in (ROOT / "studies").glob("*.yaml"))
+ROW: dict[str, Any] = {
+    **fabricate.PRIMARY,
+    "metric": "accuracy",
+    "n": 6,
+    "mean": 0.9,
+    "baseline_mean": 0.8,
+    "difference": 0.1,
+    "t_low": 0.05,
+    "t_high": 0.15,
+    "joint_low": 0.04,
+    "joint_high": 0.16,
+    "p": 0.03125,
+    "p_min": 0.03125,
+}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    return written.digits(tmp_path_factory.mktemp("report"))
+
+
+class Page(html.parser.HTMLParser):
+    """What a page refers to, its identifiers, its headings and its words."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.sources += [found["src"] or ""] if "src" in found else []
+        self.links += [found["href"] or ""] if "href" in found else []
+        self.ids += [found["id"] or ""] if "id" in found else []
+        assert tag not in {"script", "link", "iframe"}
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+# ---- the answer ------------------------------------------------------------------------------------------------------
+
+
+def test_the_answer_has_the_numbers_of_the_primary_comparison(digits: tuple[Report, Path]) -> None:
+    report, folder = digits
+    comparisons = pd.read_csv(folder / "comparisons.csv")
+    primary = comparisons[comparisons["primary"]].iloc[0]
+    text = " ".join(part.text for section in report.sections if section.title == "Answer" for part in section.parts)
+    assert text.startswith("**Shown:** with `shot3-syn80`, accuracy is higher than with `shot3`")
+    for name in ("mean", "baseline_mean", "t_low", "t_high", "joint_low", "joint_high"):
+        assert f"{100 * primary[name]:.1f}" in text, name
+    assert f"{100 * primary['difference']:+.1f} percentage points" in text
+    assert "p = 0.031; 6 seeds reach 0.031 at best" in text
+    assert "the classifier saw 30 real and 800 generated images, its generator 1,149 real ones" in text
+    assert "full-data generator, few-shot classifier" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "starts", "says"),
+    [
+        ({}, "**Shown:**", "is higher than"),
+        ({"difference": -0.1}, "**Shown:**", "is lower than with `shot3`, by 10.0 percentage points"),
+        ({"joint_low": -0.01}, "**Shown:**", "resamples them, too, does not exclude no difference"),
+        ({"p": 0.06}, "**Not shown:**", "no evidence that they are equal"),
+        ({"p": 0.25, "p_min": 0.25, "n": 3}, "**Not shown:**", "3 seeds cannot show any difference at 5 %"),
+        ({"p": 1.0, "p_min": 1.0, "n": 1}, "**Not shown:**", "1 seed cannot show any difference"),
+    ],
+)
+def test_a_verdict_claims_no_more_than_the_test_shows(changes: dict[str, Any], starts: str, says: str) -> None:
+    text = answers.verdict({**ROW, **changes})
+    assert text.startswith(starts)
+    assert says in text
+
+
+def test_intervals_that_are_not_there_are_not_spoken_of() -> None:
+    text = answers.found({**ROW, "n": 1, "t_low": None, "t_high": None, "joint_low": None, "joint_high": None})
+    assert "interval" not in text
+    assert "resampling" not in text
+    assert "four of five" not in text
+    assert "four of five" in answers.found(ROW)
+    assert "four of five" not in answers.found({**ROW, "n": 2, "p": 0.5, "p_min": 0.5}), "two seeds show nothing"
+
+
+def test_without_a_primary_comparison_the_report_claims_none() -> None:
+    assert answers.answer({"runs": [{}]}, pd.DataFrame(), pd.DataFrame({"primary": [False]})) == [answers.WITHOUT[True]]
+    assert answers.answer({"runs": []}, None, None) == [answers.WITHOUT[False]]
+
+
+# ---- methods and citations -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_methods_of_every_study_name_all_that_it_uses(study: str) -> None:
+    spec = written.spec_of(study)
+    text = " ".join(text for _, text in methods.paragraphs(spec))
+    for section in ("datasets", "generators", "pools", "filters", "models", "recipes", "explainers", "corruptions"):
+        for name in spec["definitions"][section]:
+            assert f"`{name}`" in text, f"{section}: {name}"
+    assert citations.cited([text])
+
+
+def test_what_a_study_does_not_use_is_not_cited() -> None:
+    text = {study: str(methods.paragraphs(written.spec_of(study))) for study in ("digits", "blocks", "cars")}
+    assert "@lu2022" in text["digits"]
+    assert not re.search("@song2021|@rombach2022|@hendrycks2019|@belkin2019|@selvaraju2017", text["digits"])
+    assert "@belkin2019" in text["blocks"]
+    assert "@yang2021" in text["blocks"]
+    assert "@ho2020" not in text["blocks"], "it generates no images"
+    assert "@rombach2022" in text["cars"]
+    assert "@szegedy2016" in text["cars"] or "inception" not in str(written.spec_of("cars")["scores"])
+
+
+def test_every_publication_is_cited_somewhere_and_every_mark_is_known() -> None:
+    library = (ROOT / "workflow/scripts/synthmix").glob("*.py")
+    sources = "\n".join(path.read_text() for path in library if path.name not in ("bibliography.py", "citations.py"))
+    keys = set(re.findall(r"@([a-z]+[0-9]{4})", sources)) | set(re.findall(r'"([a-z]+[0-9]{4})"', sources))
+    assert keys == set(citations.REFERENCES)
+
+
+def test_every_choice_of_the_schema_has_words() -> None:
+    of = {name: each["additionalProperties"]["properties"] for name, each in SCHEMA.items() if name in DEFINITIONS}
+    words = {
+        "sampler": (of["pools"]["sampler"], methods.SAMPLERS),
+        "metric": (SCHEMA["scores"]["items"]["properties"]["metrics"]["items"], methods.METRICS),
+        "source": (of["datasets"]["source"], methods.SOURCES),
+        "filter": (of["filters"]["kind"], methods.FILTERS),
+        "explainer": (of["explainers"]["kind"], {**methods.EXPLAINERS, "cam": ""}),
+        "corruption": (of["corruptions"]["kinds"]["items"], methods.CORRUPTIONS),
+        "optimizer": (of["recipes"]["optimizer"], classifier_methods.OPTIMIZERS),
+        "augment": (of["recipes"]["augment"], {**classifier_methods.AUGMENTATIONS, "none": ""}),
+    }
+    for name, (schema, table) in words.items():
+        assert set(schema["enum"]) == set(table), name
+    assert set(of["extractors"]["kind"]["enum"]) == {*methods.EXTRACTORS, "classifier", "timm"}
+
+
+def test_bibtex_is_ascii_with_one_entry_for_each_key() -> None:
+    text = citations.bibtex(citations.REFERENCES)
+    assert text.isascii()
+    assert re.findall(r"^@article\{(\w+),$", text, re.MULTILINE) == list(citations.REFERENCES)
+    assert r"Bi{\'n}kowski" in text
+    assert r"Miko{\l}aj" in text
+    for reference in citations.REFERENCES.values():
+        assert re.fullmatch(r"(\d{4}\.\d{4,5})?", reference.arxiv)
+        assert not reference.doi or reference.doi.startswith("10.")
+        assert 1950 < reference.year < 2100
+
+
+def test_words_of_a_reference() -> None:
+    named = citations.Reference("A B and C D and E F", "A title", "Venue", 2001)
+    assert citations.words(named) == "A B, C D and E F. A title. Venue, 2001."
+    assert citations.words(citations.Reference("A B", "A title", "Venue", 2001)) == "A B. A title. Venue, 2001."
+    several = citations.Reference("A B and C D and others", "A title", "Venue", 2001)
+    assert citations.words(several) == "A B, C D et al. A title. Venue, 2001."
+
+
+def test_marks_become_html_and_latex() -> None:
+    text = "**Shown:** `a_b` < 5 % *not run* in 2 * 3 [@ho2020; @lu2022]"
+    assert markup.to_html(text, ["lu2022", "ho2020"]) == (
+        "<strong>Shown:</strong> <code>a_b</code> &lt; 5 % <em>not run</em> in 2 * 3 "
+        '<span class="cite">[<a href="#ho2020">2</a>, <a href="#lu2022">1</a>]</span>'
+    )
+    assert markup.to_latex(text) == (
+        r"\textbf{Shown:} \texttt{a\_b} \textless{} 5 \% \emph{not run} in 2 * 3 \cite{ho2020,lu2022}"
+    )
+
+
+# ---- who saw what, limitations ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        ({"real": "all"}, "real: all"),
+        ({"real": {"total": 4000}, "label_noise": 0.2}, "real: 4,000 in all; 20 % of labels wrong"),
+        (
+            {"real": 3, "synthetic": 20, "pool": "a", "draw_from": 100},
+            "real: 3 a class; generated: 20 a class of pool a, drawn per seed from the first 100",
+        ),
+        ({"synthetic": 20, "pool": "a", "draw_from": 20}, "generated: 20 a class of pool a"),
+        (
+            {"real": 3, "synthetic": 5, "pool": "a", "filter": "sure", "shuffle_synthetic_labels": True},
+            "real: 3 a class; generated: 5 a class of pool a by filter sure; labels of generated images shuffled",
+        ),
+        ({"real": 3, "held_back": 9}, "real: 3 a class; further real in the place of generated: 9 a class"),
+        ({"real": "all", "rebalance": True}, "real: all; smaller classes repeated"),
+    ],
+)
+def test_a_training_set_in_words(definition: dict[str, Any], words: str) -> None:
+    assert composition(definition) == words
+
+
+def test_limitations_follow_from_the_study(digits: tuple[Report, Path]) -> None:
+    report, _ = digits
+    (points,) = [part.texts for section in report.sections if section.title == "Limitations" for part in section.parts]
+    text = " ".join(points)
+    assert "The test split of `digits` is our own" in text
+    assert "`digits` is tested on 200 images, 20 of them of the rarest class" in text
+    assert "`ddpm`: trained once" in text
+    assert "`ddpm-3shot`" not in text, "it is trained once per seed"
+    assert "27 comparisons are corrected for, and 6 seeds reach p = 0.84 then at best" in text
+    assert "By `cnn-epochs`, `vit-epochs`, larger training sets get more steps" in text
+    assert "Val takes part" not in text
+
+
+def test_published_values_that_cannot_be_compared_are_counted() -> None:
+    entries = [{"value": 0.5, "comparable": False}, {"value": 0.6}, {"value": 0.7, "comparable": True}]
+    spec = {"definitions": {"generators": {}, "models": {}, "extractors": {}}, "published": entries}
+    assert limitations.limitations(spec, [], None, None) == [
+        "Of 3 published values, 1 can be compared with ours; tables give the reasons."
+    ]
+
+
+# ---- the page and the LaTeX document ---------------------------------------------------------------------------------
+
+
+def test_the_page_stands_alone_and_leads_from_question_to_references(digits: tuple[Report, Path]) -> None:
+    _, folder = digits
+    page = Page((folder / "report.html").read_text())
+    order = ["question", "answer", "data", "who-saw-what", "results", "methods", "limitations", "references"]
+    assert [name for name in page.ids if name in order] == order
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    assert len(page.sources) == len(written.VIEWS["figures"])
+    assert all(re.match(r"#|https://(doi|arxiv)\.org/", link) for link in page.links)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    words = " ".join(page.words)
+    assert "[@" not in words
+    assert "Table 1. Images of each split" in words
+    assert "Figure 1. With all real images" in words
+    accuracy = pd.read_csv(folder / "tables/main.csv").iloc[0]["accuracy"]
+    assert f"{100 * accuracy:.1f}" in words
+    assert not re.search(r"\b(nan|None|NaT)\b", words)
+
+
+def test_a_table_of_another_program_is_refused() -> None:
+    with pytest.raises(ValueError, match="no page of a table"):
+        rendering.body_of("<html><body>A table</body></html>")
+
+
+def test_captions_of_kinds_are_one_paragraph_without_names_of_studies() -> None:
+    text = report_plan.about("figures", "arms")
+    assert text.startswith("Test accuracy of each training set.")
+    assert "\n" not in text
+    assert "CSV" not in report_plan.about("tables", "accuracy")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed (texlive-latex-recommended)")
+def test_latex_compiles(digits: tuple[Report, Path], tmp_path: Path) -> None:
+    report, folder = digits
+    shutil.copytree(folder, tmp_path / "study")
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path / "study", capture_output=True, text=True, errors="replace")
+        assert done.returncode == 0, done.stdout[-3000:]
+        return done.stdout
+
+    latex = ("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report")
+    run(*latex)
+    run("bibtex", "report")
+    run(*latex)
+    output = run(*latex)
+    assert "undefined" not in output
+    assert not re.search(r"Overfull \\hbox \((\d{2,})", output), "nothing stands out of the page"
+    listed = (tmp_path / "study/report.bbl").read_text()
+    assert set(re.findall(r"\\bibitem\{(\w+)\}", listed)) == set(report.references)
+    assert listed.count("\\bibitem") == len(report.references)

@@ -1,0 +1,27 @@
+"""Write the report of a study: a page, the same as a LaTeX document, and the references of both."""
+
+from pathlib import Path
+
+from synthmix import job, report_latex, report_page
+from synthmix.artefacts import Artefacts
+from synthmix.citations import bibtex
+from synthmix.files import read_json, write_text
+from synthmix.reporting import Results, compose
+
+spec = job.start(snakemake)
+inputs = snakemake.input
+runs = Artefacts.of({name: inputs[name] for name in ("experiments", "comparisons") if name in inputs.keys()})  # noqa: SIM118
+report = compose(
+    spec,
+    Results(
+        meta=[read_json(path) for path in inputs.meta],
+        experiments=runs.read_experiments() if runs.experiments else None,
+        comparisons=runs.read_comparisons() if runs.comparisons else None,
+        versions=[read_json(path)["versions"] for path in inputs.metrics],
+        benchmarks=inputs.benchmarks,
+    ),
+)
+write_text(snakemake.output.html, report_page.page(report, Path(snakemake.output.html).parent))
+write_text(snakemake.output.tex, report_latex.document(report))
+write_text(snakemake.output.bib, bibtex(report.references))
+job.finish(snakemake)

@@ -9,8 +9,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 PROFILE ?=
 STUDY ?=
 CONFIRM ?=
+OPTIONS ?=
 
-.PHONY: demo plan so-far fetch clean-unused test test-slurm test-long lint docs clean-environment
+.PHONY: demo plan power so-far fetch clean-unused test test-slurm test-long lint docs clean-environment
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -22,6 +23,10 @@ demo: $(VENV)/installed
 # What would run, why, and what it will cost.
 plan: $(VENV)/installed
 	@python workflow/commands/plan.py $(if $(PROFILE),--profile $(PROFILE)) $(STUDY)
+
+# How many seeds and test images a study needs: make power STUDY=digits OPTIONS="--effect 0.02 --sd 0.015"
+power: $(VENV)/installed
+	@python workflow/commands/power.py $(OPTIONS) $(STUDY)
 
 # A study from the runs that are finished, while others run.
 so-far: $(VENV)/installed

@@ -198,7 +198,7 @@ def test_make_plan_warns(sources: Workspace) -> None:
     sources.replace(STUDY, "primary:", "power: {effect: 0.01, sd: 0.02}\n\nprimary:")
     text = sources.read(STUDY)
     sources.write(STUDY, text.replace("model: vit, recipe: block, seeds: 2", "model: vit, recipe: block, seeds: 6"))
-    assert "6 seeds see 1 points with a power of" in sources.command("plan", "tiny")
+    assert "6 seeds see 1 point with a power of" in sources.command("plan", "tiny")
     sources.replace(STUDY, "sd: 0.02", "sd: 0.002")
     assert "primary:" not in sources.command("plan", "tiny")
 

@@ -22,7 +22,7 @@ from synthmix import power, statistics  # noqa: E402 (the library is not install
 from synthmix.configuration import ConfigurationError  # noqa: E402
 from synthmix.formatting import count, joined, run_metric_title  # noqa: E402
 from synthmix.plan import Plan  # noqa: E402
-from synthmix.planned_power import Assumed, Planned, planned  # noqa: E402
+from synthmix.planned_power import Assumed, Planned, planned, points  # noqa: E402
 
 ON_THESE = """On the study's own test images: the sign-flip test over seeds.
 p needed: 0.05; where Holm corrects, what is enough whatever the other comparisons show. SD: of the paired difference
@@ -86,8 +86,10 @@ def _report(plan: Plan, study: str, stated: dict[str, Any]) -> Iterator[str]:
     if not comparisons:
         yield "It compares nothing: no primary, no comparisons.\n"
         return
-    wanted = f"A power of {assumed.power:g} for a difference of {_points(assumed.effect)} points of {metric}"
-    yield f"{wanted if assumed.effect else f'Power {assumed.power:g}, {metric}; no effect is declared'}.\n"
+    if assumed.effect:
+        yield f"A power of {assumed.power:g} for a difference of {points(assumed.effect)} of {metric}.\n"
+    else:
+        yield f"A power of {assumed.power:g}, {metric}; no effect is declared.\n"
     yield f"{ON_THESE}\n"
     yield _grid([_on_these(each, assumed) for each in comparisons])
     general = [each for each in comparisons if each.variance and each.variance.images is not None and each.test_images]
@@ -170,8 +172,8 @@ def _images(needed: int | None) -> str:
 
 
 def _points(fraction: float | None) -> str:
-    """Points with two significant digits, without an exponent."""
-    return "none" if fraction is None else f"{float(f'{100 * fraction:.2g}'):g}"
+    """The number of points alone."""
+    return "none" if fraction is None else points(fraction).partition(" ")[0]
 
 
 def _power(effect: float | None, of: Callable[[float], float]) -> str:

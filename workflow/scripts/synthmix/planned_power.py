@@ -117,10 +117,16 @@ def warnings(plan: Plan, study: str) -> Iterator[str]:
             if reached < assumed.power:
                 enough = seeds_needed(assumed.effect, each.sd, each.level, assumed.power)
                 yield (
-                    f"{where}: {each.seeds} seeds see {100 * assumed.effect:.2g} points with a power of {reached:.2f}, "
-                    f"not {assumed.power:g} (SD {100 * each.sd:.2g} points, {each.source}); "
+                    f"{where}: {each.seeds} seeds see {points(assumed.effect)} with a power of {reached:.2f}, "
+                    f"not {assumed.power:g} (SD {points(each.sd)}, {each.source}); "
                     f"it takes {enough or 'more than 10,000'} seeds: make power STUDY={study}"
                 )
+
+
+def points(fraction: float) -> str:
+    """A difference in points with two significant digits and its unit: "1 point", "2.5 points"."""
+    number = f"{float(f'{100 * fraction:.2g}'):g}"
+    return f"{number} point{'' if number == '1' else 's'}"
 
 
 def _runs(plan: Plan, study: str) -> pd.DataFrame:

@@ -27,7 +27,7 @@ from synthmix.planned_power import Assumed, Planned, planned, points  # noqa: E4
 ON_THESE = """On the study's own test images: the sign-flip test over seeds.
 p needed: 0.05; where Holm corrects, what is enough whatever the other comparisons show. SD: of the paired difference
 between seeds, with its 95 % interval where it was measured; in brackets behind the seeds needed, those at its ends."""
-IN_GENERAL = """On images in general: that test, and a 95 % interval over seeds and test images that excludes zero.
+IN_GENERAL = """On images in general: that test, and the joint interval over seeds and test images excludes zero.
 All seeds share the test images, so what these happen to favour does not go away with more seeds. SD of images: of what
 one test image contributes to the difference. Test images needed: with the seeds planned, and with any number of seeds.
 none: the seeds, or the test images, are too few whatever the number of the other is."""

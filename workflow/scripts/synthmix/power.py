@@ -13,7 +13,7 @@ All seeds of a study share its test images, so more seeds leave the last term as
 
 - Is there a difference *on these test images*? That is what the sign-flip test over seeds asks. Its power depends on
   the standard deviation of the difference between seeds, sqrt(seeds + residual / m).
-- Is there one *on images in general*? Then an interval over seeds and test images has to exclude zero as well.
+- Is there one *on images in general*? Then the joint interval over seeds and test images has to exclude zero as well.
 
 scipy.stats is imported where it is used, as in `statistics`.
 """
@@ -60,11 +60,19 @@ class Variance:
         """Standard error of the mean difference on images in general."""
         return math.sqrt(self.between_seeds(test_images) ** 2 / seeds + self._images() / test_images)
 
-    def degrees_of_freedom(self, seeds: int, test_images: int) -> float:
-        """Degrees of freedom of that standard error (Satterthwaite 1946), at most a million."""
-        over_seeds, over_images = self.between_seeds(test_images) ** 2 / seeds, self._images() / test_images
-        spread = over_seeds**2 / (seeds - 1) + over_images**2 / (test_images - 1)
-        return min((over_seeds + over_images) ** 2 / spread, 1e6) if spread else 1e6
+    def luck(self, test_images: int) -> float:
+        """Standard deviation of what the test images favour in all seeds."""
+        return math.sqrt(self._images() / test_images)
+
+    def joint_variance(self, between_seeds: np.ndarray, seeds: int, test_images: int) -> np.ndarray:
+        """Variance on which `statistics.joint_interval` rests, where differences vary so much between seeds (squared).
+
+        Resampling n seeds has (n - 1) / n of their variance, but counts the residual about three times (Owen 2007,
+        doi:10.1214/07-AOAS122).
+        """
+        over_images = (self._images() + self.residual / seeds) / test_images
+        rest = self.residual * (seeds - 1) / (seeds**2 * test_images)
+        return between_seeds * (seeds - 1) / seeds**2 + over_images + rest
 
     def _images(self) -> float:
         if self.images is None:
@@ -166,11 +174,16 @@ def _is_fine(seeds: int, level: float) -> bool:
 
 @lru_cache(maxsize=64)
 def _p_values(seeds: int, effect: float) -> np.ndarray:
-    """p values of simulated sign-flip tests of normal differences with an effect in SDs, float64 (SIMULATIONS,).
+    """p values of simulated sign-flip tests of normal differences with an effect in SDs, float64 (SIMULATIONS,)."""
+    return _sign_flips(np.random.default_rng(seeds).standard_normal((SIMULATIONS, seeds)) + effect)
+
+
+def _sign_flips(values: np.ndarray) -> np.ndarray:
+    """p value of the sign-flip test of each row.
 
     The sums over all sign patterns are those of two halves of the seeds, added; sorting one half counts them.
     """
-    values = np.random.default_rng(seeds).standard_normal((SIMULATIONS, seeds)) + effect
+    seeds = values.shape[1]
     first, second = (_signed_sums(values[:, half]) for half in (slice(seeds // 2), slice(seeds // 2, None)))
     second.sort(axis=1)
     total = np.abs(values.sum(axis=1)) * (1 - 1e-9)  # a pattern that ties with the data counts, whatever the rounding
@@ -186,19 +199,29 @@ def _signed_sums(values: np.ndarray) -> np.ndarray:
     return values @ (1.0 - 2.0 * (patterns & 1)).T
 
 
-# ---- on images in general: that test, and an interval over seeds and test images -------------------------------------
+# ---- on images in general: that test, and the joint interval over seeds and test images ------------------------------
 
 
 def general_power(effect: float, variance: Variance, seeds: int, test_images: int, level: float = ALPHA) -> float:
-    """Probability that the sign-flip test has p <= level and the 95 % interval over seeds and images excludes zero.
+    """Probability that the sign-flip test has p <= level and the 95 % joint interval excludes zero.
 
-    The interval is the mean and its standard error times a quantile of t. Both look at one mean, so that the smaller of
-    their powers is close to that of both.
+    Simulated: the luck of the test images, then the seeds' differences, with the test and the interval made of them.
     """
-    if seeds < 2 or test_images < 2:
+    if not _reachable(seeds, level) or test_images < 2:
         return 0.0
-    by_seeds = seed_power(effect, variance.between_seeds(test_images), seeds, level)
-    return min(by_seeds, _interval_power(effect, variance, seeds, test_images)) if by_seeds else 0.0
+    rng = np.random.default_rng(seeds)
+    expected = effect + variance.luck(test_images) * rng.standard_normal(SIMULATIONS)
+    sd = variance.between_seeds(test_images)
+    if _is_fine(seeds, level):  # the t test stands for the sign-flip test, and needs means and variances only
+        means = expected + sd / math.sqrt(seeds) * rng.standard_normal(SIMULATIONS)
+        squares = sd**2 * rng.chisquare(seeds - 1, SIMULATIONS) / (seeds - 1)
+        significant = np.abs(means) >= stdtrit(seeds - 1, 1 - level / 2) * np.sqrt(squares / seeds)
+    else:
+        values = expected[:, None] + sd * rng.standard_normal((SIMULATIONS, seeds))
+        means, squares = values.mean(axis=1), values.var(axis=1, ddof=1)
+        significant = _sign_flips(values) <= level * (1 + 1e-9)
+    half = ndtri(1 - ALPHA / 2) * np.sqrt(variance.joint_variance(squares, seeds, test_images))
+    return float(np.mean(significant & (np.abs(means) > half)))
 
 
 def general_detectable(
@@ -207,13 +230,13 @@ def general_detectable(
     """The smallest difference on images in general that is seen with a power; None where none is."""
     from scipy import optimize
 
-    by_seeds = detectable(seeds, level, power)
-    if by_seeds is None or test_images < 2:
+    if not _reachable(seeds, level) or test_images < 2:
         return None
     error = variance.standard_error(seeds, test_images)
-    free = variance.degrees_of_freedom(seeds, test_images)
-    by_interval = optimize.brentq(lambda effect: _t_power(effect, free, ALPHA) - power, 0, CERTAIN)
-    return float(max(by_seeds * variance.between_seeds(test_images), by_interval * error))
+    found = optimize.brentq(
+        lambda effect: general_power(effect * error, variance, seeds, test_images, level) - power, 0, CERTAIN, xtol=5e-3
+    )
+    return float(found * error)
 
 
 def general_seeds_needed(
@@ -221,9 +244,9 @@ def general_seeds_needed(
 ) -> int | None:
     """The fewest seeds that see a difference on images in general; None where the test images are too few for any."""
     by_seeds = seeds_needed(effect, variance.between_seeds(test_images), level, power)
-    if by_seeds is None:
+    if by_seeds is None or test_images < least_images(effect, variance, power):
         return None
-    return _fewest(lambda n: _interval_power(effect, variance, n, test_images) >= power, by_seeds, MAX_SEEDS)
+    return _fewest(lambda n: general_power(effect, variance, n, test_images, level) >= power, by_seeds, MAX_SEEDS)
 
 
 def images_needed(
@@ -231,26 +254,16 @@ def images_needed(
 ) -> int | None:
     """The fewest test images that see a difference on images in general; None where the seeds are too few for any."""
     by_seeds = detectable(seeds, level, power)
-    if by_seeds is None:
+    if by_seeds is None or by_seeds * math.sqrt(variance.seeds) > effect:
         return None
-
-    def enough(images: int) -> bool:
-        seen = by_seeds * variance.between_seeds(images) <= effect
-        return seen and _interval_power(effect, variance, seeds, images) >= power
-
-    return _fewest(enough, 2, MAX_IMAGES)
+    least = least_images(effect, variance, power)
+    return _fewest(lambda m: general_power(effect, variance, seeds, m, level) >= power, least, MAX_IMAGES)
 
 
 def least_images(effect: float, variance: Variance, power: float = POWER) -> int:
     """The fewest test images that see a difference on images in general with any number of seeds."""
     quantiles = float(ndtri(1 - ALPHA / 2) + ndtri(power))
     return max(2, math.ceil((variance.images or 0) * (quantiles / effect) ** 2))
-
-
-def _interval_power(effect: float, variance: Variance, seeds: int, test_images: int) -> float:
-    error = variance.standard_error(seeds, test_images)
-    standardised = effect / error if error > 0 else math.inf
-    return _t_power(standardised, variance.degrees_of_freedom(seeds, test_images), ALPHA)
 
 
 # ---- both ------------------------------------------------------------------------------------------------------------
@@ -261,8 +274,6 @@ def _t_power(standardised: float, free: float, level: float) -> float:
 
     Averaged over the estimate of the standard error: SciPy's own function (1.17) is NaN at some arguments.
     """
-    if standardised == math.inf:
-        return 1.0
     limits = stdtrit(free, 1 - level / 2) * _estimated_errors(free)
     return float(np.mean(ndtr(standardised - limits) + ndtr(-standardised - limits)))
 

@@ -14,7 +14,6 @@ POOL ?=
 RUN ?=
 TO ?=
 PUSH ?=
-
 # For make diff and make experiments; docs/comparing.md says what they may be.
 A ?=
 B ?=
@@ -22,8 +21,10 @@ METRIC ?=
 OUTPUT ?=
 WHERE ?=
 COLUMNS ?=
+# Options of workflow/commands/power.py.
+OPTIONS ?=
 
-.PHONY: demo plan so-far fetch export clean-unused test test-slurm test-long lint docs site clean-environment diff experiments track
+.PHONY: demo plan power so-far diff experiments track export fetch clean-unused test test-slurm test-long lint docs site clean-environment
 
 demo: $(VENV)/installed
 	snakemake --cores $(CORES) --quiet rules -- digits
@@ -35,6 +36,10 @@ demo: $(VENV)/installed
 # What would run, why, and what it will cost.
 plan: $(VENV)/installed
 	@python workflow/commands/plan.py $(if $(PROFILE),--profile $(PROFILE)) $(STUDY)
+
+# How many seeds and test images a study needs: make power STUDY=digits OPTIONS="--effect 0.02 --sd 0.015"
+power: $(VENV)/installed
+	@python workflow/commands/power.py $(OPTIONS) $(STUDY)
 
 # A study from the runs that are finished, while others run.
 so-far: $(VENV)/installed

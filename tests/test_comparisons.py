@@ -125,6 +125,23 @@ def test_every_comparison_with_both_arms_has_a_row(compared: pd.DataFrame) -> No
     assert list(compared.columns) == comparisons.COLUMNS
 
 
+@pytest.mark.parametrize(
+    ("only", "settings"),
+    [
+        ({}, 4),
+        ({"model": ["vit"]}, 2),
+        ({"dataset": "digits", "model": "cnn", "recipe": ["cnn-steps"]}, 1),
+        ({"dataset": ["cars"]}, 0),
+    ],
+)
+def test_an_entry_compares_only_where_it_says(artefacts: Artefacts, only: dict[str, Any], settings: int) -> None:
+    entry = {"baseline": "org", "training_set": ["syn", "mix"], **only}
+    frame = comparisons.compare(artefacts.read_experiments(), artefacts.predictions, [entry], None)
+    assert len(frame) == 2 * settings
+    for key in only.keys() & {"model", "recipe"}:
+        assert set(frame[key]) == set(np.atleast_1d(only[key]))
+
+
 def test_a_row_holds_what_its_runs_say(artefacts: Artefacts, compared: pd.DataFrame) -> None:
     row = compared[(compared["training_set"] == "shot3-own20") & (compared["recipe"] == "vit-steps")].iloc[0]
     runs = artefacts.read_experiments()

@@ -16,7 +16,7 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from synthmix import changes, graph, records  # noqa: E402 (the library is not installed)
+from synthmix import changes, graph, planned_power, records  # noqa: E402 (the library is not installed)
 from synthmix.estimates import Cost, Estimate, History, Range, cost  # noqa: E402
 from synthmix.graph import Planned  # noqa: E402
 
@@ -42,6 +42,8 @@ def main() -> int:
         print("\n".join(_reasons(running, why)))
         for line in whole.over(graph.plan().config["budget"]):
             print(f"\nconfig.yaml: {line}: snakemake will not start. Plan less, or raise the budget.")
+        for line in _power(arguments.targets):
+            print(f"\n{line}")
     overlooked = [job for job in jobs if not job.runs and why[job.number]]
     if overlooked:
         print("\n".join(_overlooked(overlooked, why)))
@@ -112,6 +114,16 @@ def _reasons(jobs: Iterable[Planned], why: Mapping[int, list[str]]) -> Iterable[
             yield f"  {stage}: {reason} ({count})"
         if len(reasons) > SHOWN_REASONS:
             yield f"  {stage}: and {len(reasons) - SHOWN_REASONS} other reasons"
+
+
+def _power(targets: Iterable[str]) -> Iterable[str]:
+    """A line for each study to be built whose primary comparison its seeds can hardly answer."""
+    plan = graph.plan()
+    for study in [name for name in plan.studies if name in targets] or plan.config["studies"]:
+        try:
+            yield from planned_power.warnings(plan, study)
+        except ValueError as error:  # a pilot without results, or with damaged ones
+            yield f"studies/{study}.yaml: power: {error}"
 
 
 def _overlooked(jobs: list[Planned], why: Mapping[int, list[str]]) -> Iterable[Any]:

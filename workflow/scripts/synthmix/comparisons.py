@@ -51,21 +51,19 @@ def compare(
     """One row per comparison and (dataset, model, recipe) in which both of its arms were run.
 
     `experiments` is what experiments.collect returns; `predictions` are the jobs' predictions.parquet, of which only
-    those needed are read; `comparisons` lists {baseline, training_set}, and `primary` names dataset, model, recipe,
-    training_set and baseline of the one comparison that stays outside the correction (added if not in the list).
+    those needed are read; `comparisons` lists {baseline, training_set, dataset?, model?, recipe?}, and `primary` names
+    dataset, model, recipe, training_set and baseline of the one comparison that stays outside the correction (added if
+    not in the list).
     Differences are training set minus baseline over the seeds that both arms have. Columns: see COLUMNS. `p` is that of
     the exact sign-flip test, `p_holm` Holm's over all rows but the primary one, which keeps its p, and `p_min` the
     smallest p that n seeds can reach. The joint interval resamples seeds and test images; it exists for accuracy,
     balanced accuracy and, with two classes, AUROC.
     Raises ValueError where the primary comparison was not run.
     """
-    tested = _Predictions(predictions)
+    tested = Predictions(predictions)
     chosen = _named(primary) if primary else None
-    pairs = {(arm, entry["baseline"]): None for entry in comparisons for arm in _candidates(experiments, entry)}
-    if chosen:
-        pairs.setdefault(chosen, None)
     rows = []
-    for arm, baseline in pairs:
+    for arm, baseline in pairs(experiments, comparisons, primary):
         values = paired(experiments, arm, baseline, metric)
         if values.empty:
             if (arm, baseline) == chosen:
@@ -94,6 +92,19 @@ def compare(
     return frame
 
 
+def pairs(
+    runs: pd.DataFrame, comparisons: Sequence[Mapping[str, Any]], primary: Mapping[str, str] | None
+) -> list[tuple[Arm, str]]:
+    """(arm, its baseline) of all that a study compares, each once, in its order; they may share no seed.
+
+    `runs` has a row per run, with dataset, model, recipe and training_set; the others as for `compare`.
+    """
+    found = {(arm, entry["baseline"]): None for entry in comparisons for arm in _candidates(runs, entry)}
+    if primary:
+        found.setdefault(_named(primary), None)
+    return list(found)
+
+
 def _named(primary: Mapping[str, str]) -> tuple[Arm, str]:
     return Arm(*(primary[key] for key in Arm._fields)), primary["baseline"]
 
@@ -103,8 +114,14 @@ def _both(arm: Arm, baseline: str) -> tuple[Arm, Arm]:
 
 
 def _candidates(experiments: pd.DataFrame, entry: Mapping[str, Any]) -> list[Arm]:
-    """Every (dataset, model, recipe) beside each training set of the entry, in the order of the entry."""
-    settings = [setting for setting, _ in groups(experiments, ["dataset", "model", "recipe"])]
+    """Every (dataset, model, recipe) that the entry admits beside each of its training sets, in its order."""
+    keys = ["dataset", "model", "recipe"]
+    chosen = [wanted(entry, key) for key in keys]
+    settings = [
+        setting
+        for setting, _ in groups(experiments, keys)
+        if all(among is None or name in among for name, among in zip(setting, chosen, strict=True))
+    ]
     names = wanted(entry, "training_set") or []
     return [Arm(dataset, model, recipe, name) for dataset, model, recipe in settings for name in names]
 
@@ -132,7 +149,7 @@ def _counts(runs: pd.DataFrame, against: pd.DataFrame) -> dict[str, float | None
     }
 
 
-class _Predictions:
+class Predictions:
     """What each run said of each test image, read once per arm from the files that hold it."""
 
     def __init__(self, paths: Iterable[str | Path]) -> None:
@@ -148,10 +165,28 @@ class _Predictions:
 
         (None, None) for a metric that has none, and where predictions do not hold what it takes.
         """
+        found = self.per_image(metric, arm, baseline, runs, against)
+        if found is None:
+            return None, None
+        values, against_values, labels = found
+        if labels is None:
+            return statistics.joint_interval(values, against_values)
+        statistic = {"balanced_accuracy": resampling.balanced_accuracy, "auroc": resampling.auroc}[metric]
+        return resampling.joint_interval(statistic, values, against_values, labels)
+
+    def per_image(
+        self, metric: str, arm: Arm, baseline: str, runs: pd.DataFrame, against: pd.DataFrame
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None] | None:
+        """What a metric is made of, of the arm and of its baseline, over the seeds of `runs` and `against`.
+
+        Two (seeds, images) arrays: whether each image is right (bool for accuracy), or for AUROC the probability of
+        class 1; and int labels (images,), None for accuracy. None for a metric that is not made of these, and where
+        predictions do not hold what it takes.
+        """
         column = RESAMPLED.get(metric)
         sides = [(arm, runs), (arm._replace(training_set=baseline), against)]
         if column is None or not all(self._holds(*side, column) for side in sides):
-            return None, None
+            return None
         one, other = (self._table(*side, column) for side in sides)
         if not one.columns.equals(other.columns):
             raise ValueError(
@@ -159,11 +194,9 @@ class _Predictions:
                 "delete the older predictions and run snakemake again"
             )
         if metric == "accuracy":
-            return statistics.joint_interval(one.to_numpy(dtype=bool), other.to_numpy(dtype=bool))
-        statistic = {"balanced_accuracy": resampling.balanced_accuracy, "auroc": resampling.auroc}[metric]
+            return one.to_numpy(dtype=bool), other.to_numpy(dtype=bool), None
         labels = self._table(arm, runs, "label").to_numpy(dtype=np.int64)[0]
-        values, against_values = (table.to_numpy(dtype=np.float64) for table in (one, other))
-        return resampling.joint_interval(statistic, values, against_values, labels)
+        return one.to_numpy(dtype=np.float64), other.to_numpy(dtype=np.float64), labels
 
     def _paths(self, arm: Arm, runs: pd.DataFrame) -> list[Path]:
         paths = []

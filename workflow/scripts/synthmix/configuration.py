@@ -22,6 +22,7 @@ from synthmix import (
     grouping,
     ladder_checks,
     model_checks,
+    power_checks,
     prompts,
     result_checks,
     robustness_checks,
@@ -274,7 +275,7 @@ class _Reader:
                 raise self.differing(f"{section}.{key}", (other, known), (study, definition))
         self._require_sound(name, checks.references(content), origin)
         whole = Study(content)
-        early = (checks.definitions, group_checks.merges, filter_checks.filters, checks.runs)
+        early = (checks.definitions, group_checks.merges, filter_checks.filters, checks.runs, power_checks.power)
         results = (result_checks.measurements, result_checks.displays, robustness_checks.robustness, choice_checks.when)
         for check in (*early, *results, *OF_DATA):
             self._require_sound(name, check(whole), origin)

@@ -70,7 +70,7 @@ def searched(
     by_point = judging.pivot(index="seed", columns="recipe", values=metric)
     return Searched(
         choices=choices,
-        chosen=pd.Series({seed: by_point.loc[seed, recipe] for seed, recipe in choices.items()}),
+        chosen=pd.Series({seed: by_point[choices[seed]][seed] for seed in seeds}),
         fixed=fixed.loc[list(seeds)],
         accuracy=choosing.groupby("recipe")["selection_accuracy"].mean().loc[list(points)],
         images=sorted(choosing["selection_images"].astype(int).unique()),

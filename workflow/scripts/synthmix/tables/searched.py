@@ -65,14 +65,15 @@ def _arms(spec: Mapping[str, Any], artefacts: Artefacts) -> Iterator[tuple[tuple
             if seeds is None:
                 continue
             own = runs[runs["training_set"] == name].set_index("seed")[metric]
-            of_arm = (_of(frame, *setting, name) for frame in (tested, trained))
-            arms[name] = choosing.searched(*of_arm, own, list(spec["points"]), seeds, selection, metric)
+            judging, selecting = (_of(frame, [*setting, name]) for frame in (tested, trained))
+            arms[name] = choosing.searched(judging, selecting, own, list(spec["points"]), seeds, selection, metric)
         if spec["baseline"] in arms and len(arms) > 1:
             yield setting, arms
 
 
-def _of(runs: pd.DataFrame, dataset: str, model: str, training_set: str) -> pd.DataFrame:
-    return runs[(runs["dataset"] == dataset) & (runs["model"] == model) & (runs["training_set"] == training_set)]
+def _of(runs: pd.DataFrame, arm: list[str]) -> pd.DataFrame:
+    """The runs of a data set, model and training set."""
+    return runs[(runs[["dataset", "model", "training_set"]] == arm).all(axis=1)]
 
 
 def _alone(arm: Searched, spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,8 +180,11 @@ def _notes(spec: Mapping[str, Any], data: pd.DataFrame) -> list[str]:
 
 def _choice(spec: Mapping[str, Any]) -> str:
     selection = spec.get("selection_seeds")
-    how = f"Chosen: of one grid for all arms ({choosing.grid(spec['points'])}), the point with the best accuracy on val; of equal ones, the "
-    how += "one with the lowest loss. 'Val images' many, balanced, no more than the arm has real images, choose "
+    how = (
+        f"Chosen: of one grid for all arms ({choosing.grid(spec['points'])}), the point with the best accuracy on val; "
+        "of equal ones, the one with the lowest loss. 'Val images' many, balanced, no more than the arm has real "
+        "images, choose "
+    )
     if selection:
         seeds = ", ".join(map(str, selection))
         return how + f"in each of the selection seeds ({seeds}), whose networks meet no test image; their mean decides."

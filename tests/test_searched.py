@@ -122,7 +122,7 @@ def test_a_fixed_recipe_that_favours_an_arm_is_told_from_a_search(tmp_path: Path
     assert frame["Searched difference, points"].tolist()[0] == ""
     shown = f"{100 * mix['searched_difference']:+.1f} ["
     assert frame["Searched difference, points"].tolist()[1].startswith(shown)
-    assert "Trainings: 48 in all; 24 for each arm, at 3 points" in notes
+    assert "Trainings in all: 48, of every arm at the same 3 points." in notes
     assert "Chose another point than the baseline: mix." in notes
     assert "edge of the grid, beyond which a better value may lie: mix (learning_rate)" in notes
     assert "no point of the grid" not in notes
@@ -154,7 +154,7 @@ def test_without_selection_seeds_each_seed_chooses_for_itself(tmp_path: Path) ->
     values = [tested["rates-0" if seed in (1, 4) else "rates-1", seed] for seed in SEEDS]
     assert org["searched"] == pytest.approx(np.mean(values))
     assert (org["trainings"], org["at_edge"]) == (3 * 6, "learning_rate")
-    assert "each seed by itself" in " ".join(table.notes)
+    assert "for each seed by itself: the luck" in " ".join(table.notes)
     assert "Chose another point" not in " ".join(table.notes)
 
 

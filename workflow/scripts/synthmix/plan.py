@@ -45,6 +45,9 @@ class Run(NamedTuple):
         return all(mine[key] in listed(names[key]) for key in keys if names.get(key) is not None)
 
 
+Jobs = dict[Job, dict[str, set[int]]]  # job -> training set -> seeds
+
+
 def listed(value: Any) -> list[Any]:
     """The value as a list: [] for None, itself for a list, [value] for anything else."""
     return [] if value is None else value if isinstance(value, list) else [value]
@@ -64,9 +67,8 @@ def members(group: str, seeds: Iterable[int]) -> list[int]:
     return sorted(seed for seed in seeds if int(first) <= seed <= int(last or first))
 
 
-def _by_job(*runs: Iterable[Run]) -> dict[Job, dict[str, set[int]]]:
-    """Job -> training set -> seeds."""
-    jobs: dict[Job, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+def _by_job(*runs: Iterable[Run]) -> Jobs:
+    jobs: Jobs = defaultdict(lambda: defaultdict(set))
     for run in itertools.chain(*runs):
         jobs[run.job][run.training_set].add(run.seed)
     return jobs
@@ -130,7 +132,7 @@ class Plan:
 
     def _generator_seeds(self) -> dict[tuple[str, str], set[int]]:
         """(dataset, generator) -> the seeds of the classifiers that a generator trained per seed is made for."""
-        seeds = defaultdict(set)
+        seeds = defaultdict[tuple[str, str], set[int]](set)
         for job, training_sets in self.jobs.items():
             for training_set, own in training_sets.items():
                 for pool in self._pools_of(training_set):

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from synthmix import few_shot, initial_weights, kinds, layout, seen
-from synthmix.plan import Definition, Job, Plan, members
+from synthmix.plan import Definition, Job, Jobs, Plan, members
 from synthmix.spec import canonical, digest
 
 DETECTORS = 5  # seeds of a detection
@@ -157,7 +157,7 @@ class Specs:
     def _architecture(self, model: str) -> str:
         return f"synthmix/models/{self.of['models'][model]['architecture']}.py"
 
-    def _job(self, job: Job, training_sets: Iterable[str], jobs: Definition | None = None) -> Definition:
+    def _job(self, job: Job, training_sets: Iterable[str], jobs: Jobs | None = None) -> Definition:
         """What the specs of training and testing one job have in common: the key of every run, the model, the data."""
         key, seeds = partial(self.run_key, job.dataset), (jobs or self.plan.tested)[job]
         keys = {

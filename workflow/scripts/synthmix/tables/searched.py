@@ -159,7 +159,7 @@ def _notes(spec: Mapping[str, Any], data: pd.DataFrame) -> list[str]:
         f"{spec['recipe']} ({choosing.described(spec['fixed'])}), over the same seeds. Searched: each arm under the "
         "points that it chooses.",
         _choice(spec),
-        f"Trainings: {total} in all; {_sizes(data, 'trainings')} for each arm, at {len(points)} points.",
+        f"Trainings in all: {total}, of every arm at the same {len(points)} points.",
         "Differences: minus the baseline "
         f"{spec['baseline']} in points, paired by seed, with a 95 % t interval. Change: the searched difference minus "
         "the fixed one. p: exact sign-flip test; Holm: over the "
@@ -182,17 +182,14 @@ def _choice(spec: Mapping[str, Any]) -> str:
     selection = spec.get("selection_seeds")
     how = (
         f"Chosen: of one grid for all arms ({choosing.grid(spec['points'])}), the point with the best accuracy on val; "
-        "of equal ones, the one with the lowest loss. 'Val images' many, balanced, no more than the arm has real "
-        "images, choose "
+        "of equal ones, the one with the lowest loss. On val means on 'Val images' of it, balanced, no more than the "
+        "arm has real ones,"
     )
     if selection:
         seeds = ", ".join(map(str, selection))
-        return how + f"in each of the selection seeds ({seeds}), whose networks meet no test image; their mean decides."
-    return how + "for each seed by itself, so that the luck of the choice is in the intervals."
-
-
-def _sizes(data: pd.DataFrame, column: str) -> str:
-    return " or ".join(str(int(each)) for each in sorted(data[column].unique()))
+        how += f" drawn anew in each of the selection seeds ({seeds}), whose networks meet no test image: their mean"
+        return f"{how} decides."
+    return f"{how} for each seed by itself: the luck of the choice is in the intervals."
 
 
 def _name(row: Mapping[str, Any], data: pd.DataFrame) -> str:

@@ -336,6 +336,32 @@ def test_a_filtered_training_set_draws_from_all_that_is_kept(folder: Path) -> No
     assert study["filters"]["near"]["prefer"] == "nearest"
 
 
+def searching() -> list[Edit]:
+    """Adds a search, runs of it and a table."""
+    grid = {"learning_rate": [0.5, 1.0], "batch_size": [16, 32]}
+    runs = {
+        "dataset": "digits",
+        "training_set": ["shot3", "shot3-syn20"],
+        "model": "cnn",
+        "recipe": "rates",
+        "seeds": 6,
+    }
+    table = {"kind": "searched", "search": "rates", "baseline": "shot3", "training_set": "shot3-syn20"}
+    return [
+        setter("searches", {"rates": {"recipe": "cnn-steps", "grid": grid, "selection_seeds": [100, 101]}}),
+        setter("runs/5", runs),
+        setter("tables/searched", table),
+    ]
+
+
+@pytest.mark.parametrize(("edits", "expected"), error_cases("searches"))
+def test_searches_that_cannot_be_made(folder: Path, edits: list[Edit], expected: str) -> None:
+    write(folder, "good", edited(*searching()))
+    assert list(read_studies(folder, ["good"]).active) == ["good"]
+    write(folder, "bad", edited(*searching(), *edits))
+    assert error_of(folder, "bad").startswith(f"studies/bad.yaml: {expected}")
+
+
 def ranking(**changes: Any) -> dict[str, Any]:
     """A study in which a ranking of two pools is right but for the changes."""
     table = {"kind": "ranking", "model": "cnn", "recipe": "cnn-steps", "baseline": "shot3", "extractor": "dino"}

@@ -55,10 +55,11 @@ def test_another_question_or_wattage_makes_the_report_alone_again(workspace: Wor
 
 
 def test_a_licence_is_printed_and_prepares_nothing(workspace: Workspace) -> None:
-    workspace.replace(STUDY, "{source: embedded, name: digits,", "{source: embedded, name: digits, licence: CC BY 4.0,")
+    terms = "licence: {id: cc-by-sa-4.0, redistribute: yes}"
+    workspace.replace(STUDY, "{source: embedded, name: digits,", f"{{source: embedded, name: digits, {terms},")
     assert workspace.planned() == {"report": 1}
     workspace.snakemake()
-    assert "CC BY 4.0" in workspace.read(f"{FOLDER}/report.html")
+    assert "cc-by-sa-4.0" in workspace.read(f"{FOLDER}/report.html")
 
 
 def test_energy_of_an_earlier_run_is_not_kept(workspace: Workspace) -> None:

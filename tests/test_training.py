@@ -331,6 +331,20 @@ def test_the_best_checkpoint_is_the_best_on_a_selection_no_larger_than_the_real_
         np.testing.assert_array_equal(value, last["model"][name])
 
 
+def test_a_searched_recipe_is_measured_on_a_selection_and_keeps_the_same_weights(train, data):
+    plain, searched = train("sgd"), train("sgd", name="01", searched=True)
+    for name, value in plain["model"].items():
+        np.testing.assert_array_equal(value, searched["model"][name])
+    assert searched["facts"]["selection_images"] == min(len(data.val_labels), data.train.real)
+    for name in ("selection_loss", "selection_accuracy"):
+        assert searched["facts"][name] == searched["history"][-1][name]
+        assert plain["facts"][name] is None
+    # of the weights that are kept, not of the last ones
+    best = train("best-val", name="02", searched=True)
+    accuracies = [row["selection_accuracy"] for row in best["history"]]
+    assert best["facts"]["selection_accuracy"] == max(accuracies)
+
+
 # ---- parts of a batch, clipping, smoothing ---------------------------------------------------------------------------
 
 

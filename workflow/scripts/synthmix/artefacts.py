@@ -23,6 +23,8 @@ class Artefacts:
     experiments: Path | None = None
     comparisons: Path | None = None
     predictions: list[Path] = field(default_factory=list)
+    searched: list[Path] = field(default_factory=list)
+    trainings: list[Path] = field(default_factory=list)
     histories: list[Path] = field(default_factory=list)
     scores: list[Path] = field(default_factory=list)
     audits: list[Path] = field(default_factory=list)
@@ -71,6 +73,17 @@ class Artefacts:
     def read_histories(self) -> pd.DataFrame:
         """The training histories of the study's runs, with dataset, bundle, model and recipe."""
         return self._of_runs(_with_jobs(self.histories, lambda path: _read_csv(path, "")))
+
+    def read_searched(self) -> pd.DataFrame:
+        """One row per tested run of the jobs of searches: its metrics and the facts of its training.
+
+        Jobs may hold runs of other studies, too.
+        """
+        return _with_jobs(self.searched, lambda path: pd.DataFrame(read_json(path)["runs"]))
+
+    def read_trainings(self) -> pd.DataFrame:
+        """One row per run of the jobs that searches choose by: the facts of its training; see above."""
+        return _with_jobs(self.trainings, lambda path: pd.DataFrame(read_json(path)["runs"]))
 
     def read_cross_tests(self) -> pd.DataFrame:
         """One row per run of the study and pool it was tested on, with dataset, bundle, model and recipe."""

@@ -36,6 +36,7 @@ REFERENCES = {
     "best": "models",
     "baseline_model": "models",
     "recipe": "recipes",
+    "search": "searches",
 }
 DEFINITIONS = tuple(dict.fromkeys(REFERENCES.values()))
 ARM = ("dataset", "training_set", "model", "recipe")
@@ -45,7 +46,7 @@ OF_NETWORKS = ("confusion", "attention", "feature_maps", *OF_IMAGES, *PER_CLASS)
 ONE_DATASET = ("ranking", "usefulness", "learning_curves", "epochs", *OF_NETWORKS)
 SWEEPS = ("threshold", "width")  # what shows models of rising width
 OF_METRIC = ("overview", "accuracy", "models", "when", "arms", "robustness")
-JUDGED = ("ranking", "ladder", "saturation", "usefulness", *OF_METRIC)  # shows the study's metric
+JUDGED = ("ranking", "ladder", "saturation", "searched", "usefulness", *OF_METRIC)  # shows the study's metric
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 
@@ -98,7 +99,8 @@ def listed(value: Any) -> list[Any]:
 
 
 def references(content: Definition) -> Iterator[Problem]:
-    """Every name that is used is defined."""
+    """Every name that is used is defined; a search stands for recipes where these are run."""
+    searching = {**content, "recipes": content["recipes"] | content["searches"]}
     for section, entries in content.items():
         if not isinstance(entries, dict | list):
             continue
@@ -108,7 +110,7 @@ def references(content: Definition) -> Iterator[Problem]:
                 where = (
                     section if name is None else f"{section}[{name}]" if isinstance(name, int) else f"{section}.{name}"
                 )
-                yield from _unknown(content, where, entry)
+                yield from _unknown(searching if section in ("runs", "scale") else content, where, entry)
                 yield from _unknown(content, f"{where}.monitor", entry.get("monitor", {}))
                 for position, printed in enumerate(entry.get("published", ())):
                     yield from _unknown(content, f"{where}.published[{position}]", printed)
@@ -122,7 +124,7 @@ def _unknown(content: Definition, where: str, entry: Definition) -> Iterator[Pro
         for index, name in enumerate(listed(names)):
             if name not in content[section]:
                 place = f"[{index}]" if isinstance(names, list) and len(names) > 1 else ""
-                word = section.removesuffix("s").replace("_", " ")
+                word = section.removesuffix("es" if key == "search" else "s").replace("_", " ")
                 yield f"{where}.{key}{place}", f"unknown {word} {shown(name)}{suggestion(name, content[section])}"
 
 

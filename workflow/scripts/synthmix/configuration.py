@@ -26,6 +26,8 @@ from synthmix import (
     prompts,
     result_checks,
     robustness_checks,
+    search_checks,
+    searches,
     training_checks,
 )
 from synthmix.checks import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Study
@@ -36,7 +38,6 @@ from synthmix.yaml_reader import read_yaml
 
 __all__ = ["ConfigurationError", "Studies", "read_config", "read_studies", "read_yaml", "validate_config"]
 
-STABLE_DIFFUSION = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 # How pools of pipelines are drawn where they do not say it.
 PIPELINE_SAMPLING = {
     "text2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 7.5},
@@ -51,6 +52,7 @@ OF_DATA = (
     model_checks.models,
     training_checks.last_batches,
     training_checks.parts,
+    search_checks.points,
     explainer_checks.attention,
     cam_checks.cams,
     exploring_checks.figures,
@@ -167,7 +169,7 @@ def _completed(study: Study) -> dict[str, Any]:
     shown = list(dict.fromkeys(metric for entry in measured["scores"] for metric in entry["metrics"]))
     in_tables = [*shown, *(entry["metric"] for entry in content["published"] if "pool" in entry)]
     measures = {"scores": list(dict.fromkeys(in_tables)), "ranking": shown}
-    generators = {name: _with_prompts(each) for name, each in content["generators"].items()}
+    generators = {name: prompts.completed(each) for name, each in content["generators"].items()}
     pools = {
         name: {**PIPELINE_SAMPLING.get(generators[each["generator"]]["kind"], {}), **each}
         for name, each in content["pools"].items()
@@ -191,6 +193,7 @@ def _completed(study: Study) -> dict[str, Any]:
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
                 **({"widths": _widths(content, each)} if each["kind"] in SWEEPS else {}),
                 **({"augment": _augment(content, each)} if each["kind"] == "augmentation" else {}),
+                **(searches.shown(content, each) if each["kind"] == "searched" else {}),
             }
             for name, each in content[section].items()
         }
@@ -212,15 +215,6 @@ def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> i
     if "filter" in training_set:
         return int(content["filters"][training_set["filter"]]["keep"])
     return int(training_set["draw_from"] if "draw_from" in training_set else training_set["synthetic"])
-
-
-def _with_prompts(generator: dict[str, Any]) -> dict[str, Any]:
-    """A generator with the pipeline that it means and the content of its file of prompts, by class."""
-    if generator["kind"] != "text2image":
-        return generator
-    pipeline = None if generator.get("train_from_scratch") else STABLE_DIFFUSION
-    rows = {"prompts": prompts.read(generator["prompts"])} if "prompts" in generator else {}
-    return {**({"pipeline": pipeline} if pipeline else {}), **generator, **rows}
 
 
 class _Reader:
@@ -273,11 +267,12 @@ class _Reader:
             other = origin.setdefault(f"{section}.{key}", study)
             if known != definition:
                 raise self.differing(f"{section}.{key}", (other, known), (study, definition))
-        self._require_sound(name, checks.references(content), origin)
-        whole = Study(content)
-        early = (checks.definitions, group_checks.merges, filter_checks.filters, checks.runs, power_checks.power)
+        for of_names in (checks.references, search_checks.names):
+            self._require_sound(name, of_names(content), origin)
+        whole = Study(searches.expanded(content))
+        early = (search_checks.grids, checks.definitions, group_checks.merges, filter_checks.filters, checks.runs)
         results = (result_checks.measurements, result_checks.displays, robustness_checks.robustness, choice_checks.when)
-        for check in (*early, *results, *OF_DATA):
+        for check in (*early, power_checks.power, search_checks.budgets, search_checks.tables, *results, *OF_DATA):
             self._require_sound(name, check(whole), origin)
         return _completed(whole)
 

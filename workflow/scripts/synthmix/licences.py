@@ -90,7 +90,7 @@ def of_pool(plan: "Plan", dataset: str, pool: str) -> list[Source]:
     name, generator = plan.definitions["pools"][pool]["generator"], plan.generator_of(pool)
     found = []
     if kinds.trainer(generator) or generator.get("img2img"):
-        found.append(_dataset(plan, dataset))
+        found.append(of_dataset(plan, dataset))
     if generator["kind"] == "files":
         found.append(_said(plan, "generators", name, f"images of generator {name}", NOT_KNOWN))
     elif generator.get("pipeline"):
@@ -106,7 +106,7 @@ def own(plan: "Plan", pool: str) -> list[Source]:
 
 def of_run(plan: "Plan", dataset: str, training_set: str, model: str) -> list[Source]:
     """What a trained classifier is made of: its data set, the pool of its training set, its pretrained weights."""
-    found, definition = [_dataset(plan, dataset)], plan.definitions["models"][model]
+    found, definition = [of_dataset(plan, dataset)], plan.definitions["models"][model]
     if pool := plan.definitions["training_sets"][training_set].get("pool"):
         found += [each for each in (*of_pool(plan, dataset, pool), *own(plan, pool)) if each not in found]
     if initial_weights.wanted(definition):
@@ -115,7 +115,8 @@ def of_run(plan: "Plan", dataset: str, training_set: str, model: str) -> list[So
     return found
 
 
-def _dataset(plan: "Plan", name: str) -> Source:
+def of_dataset(plan: "Plan", name: str) -> Source:
+    """A data set and its terms."""
     definition = plan.definitions["datasets"][name]
     known = DATASETS.get((definition["source"], definition.get("name", "")), NOT_KNOWN)
     return _said(plan, "datasets", name, f"data set {name}", known)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from synthmix import code, files, initial_weights, kinds, layout, licences
+from synthmix import code, files, initial_weights, kinds, layout, licences, searches
 from synthmix.checks import DEFINITIONS
 from synthmix.configuration import read_studies, read_yaml, validate_config
 from synthmix.result_checks import USUAL_METRICS
@@ -45,6 +45,9 @@ class Run(NamedTuple):
         return all(mine[key] in listed(names[key]) for key in keys if names.get(key) is not None)
 
 
+Jobs = dict[Job, dict[str, set[int]]]  # job -> training set -> seeds
+
+
 def listed(value: Any) -> list[Any]:
     """The value as a list: [] for None, itself for a list, [value] for anything else."""
     return [] if value is None else value if isinstance(value, list) else [value]
@@ -64,6 +67,13 @@ def members(group: str, seeds: Iterable[int]) -> list[int]:
     return sorted(seed for seed in seeds if int(first) <= seed <= int(last or first))
 
 
+def _by_job(*runs: Iterable[Run]) -> Jobs:
+    jobs: Jobs = defaultdict(lambda: defaultdict(set))
+    for run in itertools.chain(*runs):
+        jobs[run.job][run.training_set].add(run.seed)
+    return jobs
+
+
 class Plan:
     """Everything that the active studies ask for.
 
@@ -80,10 +90,12 @@ class Plan:
                 known, terms = licences.apart(study.get(section) or {})
                 self.definitions[section].update(known)
                 self.licences[section].update(terms)
-        self.runs: dict[str, list[Run]] = {name: list(self._expand(study)) for name, study in studies.items()}
-        self.jobs: dict[Job, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-        for run in itertools.chain(*self.runs.values()):
-            self.jobs[run.job][run.training_set].add(run.seed)
+        self.runs: dict[str, list[Run]] = {name: list(self._expand(study["runs"])) for name, study in studies.items()}
+        # Of searches, which tables of their own show: those that are tested, and those that are trained for a choice.
+        self.searched = {name: list(self._expand(searches.runs(study))) for name, study in studies.items()}
+        self.choosing = {name: list(self._expand(searches.runs(study, True))) for name, study in studies.items()}
+        self.tested = _by_job(*self.runs.values(), *self.searched.values())
+        self.jobs = _by_job(*self.runs.values(), *self.searched.values(), *self.choosing.values())
         self.generator_seeds = self._generator_seeds()
         self.extractor_seeds = self._extractor_seeds()
         self.codes = codes or {",".join(each): code.digest(*each) for each in self._entries()}
@@ -113,8 +125,8 @@ class Plan:
 
     # ---- what is asked for ---------------------------------------------------------------------------------------
 
-    def _expand(self, study: Definition) -> Iterator[Run]:
-        for grid in study["runs"]:
+    def _expand(self, grids: Iterable[Definition]) -> Iterator[Run]:
+        for grid in grids:
             axes = (grid["dataset"], grid["training_set"], grid["model"], grid["recipe"], grid["seeds"])
             for dataset, training_set, model, recipe, seed in itertools.product(*axes):
                 size = self.definitions["recipes"][recipe]["seeds_per_job"]
@@ -123,21 +135,22 @@ class Plan:
 
     def _generator_seeds(self) -> dict[tuple[str, str], set[int]]:
         """(dataset, generator) -> the seeds of the classifiers that a generator trained per seed is made for."""
-        seeds = defaultdict(set)
-        for run in itertools.chain(*self.runs.values()):
-            for pool in self._pools_of(run.training_set):
-                seeds[run.job.dataset, self.definitions["pools"][pool]["generator"]].add(run.seed)
+        seeds = defaultdict[tuple[str, str], set[int]](set)
+        for job, training_sets in self.jobs.items():
+            for training_set, own in training_sets.items():
+                for pool in self._pools_of(training_set):
+                    seeds[job.dataset, self.definitions["pools"][pool]["generator"]] |= own
         return seeds
 
     def _extractor_seeds(self) -> dict[tuple[str, str], set[int]]:
         """(dataset, extractor) -> the seeds of the generators whose images an extractor trained per seed ranks."""
         seeds = defaultdict[tuple[str, str], set[int]](set)
-        for run in itertools.chain(*self.runs.values()):
-            used = self.definitions["training_sets"][run.training_set]
+        for job, training_set in ((job, name) for job, training_sets in self.jobs.items() for name in training_sets):
+            used = self.definitions["training_sets"][training_set]
             if used.get("filter") and self.by_seed(used["filter"]):
                 extractor = self.definitions["filters"][used["filter"]]["extractor"]
                 generator = self.definitions["pools"][used["pool"]]["generator"]
-                seeds[run.job.dataset, extractor] |= self.generator_seeds[run.job.dataset, generator]
+                seeds[job.dataset, extractor] |= self.generator_seeds[job.dataset, generator]
         return seeds
 
     def by_seed(self, filter_name: str) -> bool:

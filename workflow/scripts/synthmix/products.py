@@ -25,6 +25,7 @@ NEEDS = {
     "power_law": ("experiments",),
     "overtaking": ("experiments",),
     "best": ("experiments",),
+    "searched": ("experiments", "searched", "trainings"),
     "faithfulness": ("experiments", "explanations"),
     "saturation": ("experiments", "meta"),
     "classes": ("experiments", "predictions", "meta"),
@@ -117,7 +118,6 @@ class Products:
     def view_files(self, stage: str, study: str, name: str) -> dict[str, Any]:
         """The inputs of a table or figure, by the names of `artefacts.Artefacts`."""
         view, folder = self.plan.studies[study][stage][name], layout.STUDY.format(study=study)
-        jobs = self.plan.study_jobs(study, view)
         datasets = [layout.DATA.format(dataset=each) for each in self._datasets(study, view)]
         pools = []
         if "shards" in NEEDS[view["kind"]]:
@@ -128,6 +128,7 @@ class Products:
             "comparisons": f"{folder}/comparisons.csv",
             "predictions": self.job_files(study, "predictions.parquet", view),
             "histories": self.job_files(study, "history.csv", view),
+            **self.search_files(study, view),
             "scores": self.score_files(study),
             "audits": audits,
             "neighbours": [path.replace(".json", ".parquet") for path in audits],
@@ -139,7 +140,7 @@ class Products:
                 layout.CORRUPTED_IMAGES.format(dataset=dataset, corruption=view.get("corruption"))
                 for dataset in listed(view.get("dataset"))
             ],
-            "benchmarks": self.benchmarks(study, jobs),
+            "benchmarks": self.benchmarks(study, view),
             "meta": [f"{folder}/meta.json" for folder in datasets],
             "train": [f"{folder}/train.safetensors" for folder in datasets],
             "test": [f"{folder}/test.safetensors" for folder in datasets],
@@ -151,8 +152,11 @@ class Products:
         """What the study says below a table or figure; empty where it says nothing."""
         return str(self.plan.studies[study][stage][name].get("caption") or "")
 
-    def benchmarks(self, study: str, jobs: list[Job]) -> list[str]:
-        """The benchmark files of everything behind the jobs of a study, and of what it measures."""
+    def benchmarks(self, study: str, view: Definition) -> list[str]:
+        """The benchmark files of everything behind the runs of a study that a view shows, and of what it measures."""
+        runs = [*self.plan.runs[study], *self.plan.searched[study]]
+        tested = list(dict.fromkeys(run.job for run in runs if run.named(view)))
+        jobs = list(dict.fromkeys([*tested, *(run.job for run in self.plan.choosing[study] if run.named(view))]))
         shards = [path for job in jobs for path in self.plan.job_shards(job)]
         generators = [self.generator(*path.split("/")[2:5]) for path in shards if self._is_trained(path)]
         stages = {
@@ -166,7 +170,7 @@ class Products:
             "audit": [path.removesuffix(".json") for path in self.audit_files(study)],
             "detect": [path.removesuffix(".json") for path in self.detection_files(study)],
             "train": [layout.job_folder(job) for job in jobs],
-            "evaluate": [layout.job_folder(job) for job in jobs],
+            "evaluate": [layout.job_folder(job) for job in tested],
             "cross_test": [path.removesuffix(".json") for path in self.cross_test_files(study)],
             "explain": [path.removesuffix(".csv") for path in self.explanation_files(study)],
             "corrupt": [path.removesuffix(".csv") for path in self.corruption_files(study)],
@@ -247,6 +251,21 @@ class Products:
         ]
         return list(dict.fromkeys(paths))
 
+    def search_files(self, study: str, view: Definition | None = None) -> dict[str, list[str]]:
+        """What searches are made of: results of tested runs, and trainings of those that are run for a choice.
+
+        With a view of a search, of the runs that it shows, those of its baseline among them.
+        """
+        names = {}
+        if view and "search" in view:
+            names = {key: view.get(key) for key in ("dataset", "model")} | {"recipe": list(view["points"])}
+            names["training_set"] = [view["baseline"], *view["training_set"]]
+        of = {"searched": ("metrics.json", self.plan.searched), "trainings": ("training.json", self.plan.choosing)}
+        return {
+            kind: list(dict.fromkeys(f"{layout.job_folder(run.job)}/{file}" for run in runs[study] if run.named(names)))
+            for kind, (file, runs) in of.items()
+        }
+
     def explanation_files(self, study: str, view: Definition | None = None) -> list[str]:
         """The explanations that a study asks for; with a view, of the runs and the explainer that it names."""
         return self._files_of_runs(layout.EXPLANATION, "explanations", "explainer", study, view or {})
@@ -285,5 +304,6 @@ class Products:
         runs = [f"{folder}/experiments.csv", f"{folder}/comparisons.csv"] if definition["runs"] else []
         measured = [*self.score_files(study), *self.audit_files(study), *self.detection_files(study)]
         measured += [*self.explanation_files(study), *self.corruption_files(study)]
+        measured += itertools.chain(*self.search_files(study).values())
         reports = [f"{folder}/{name}" for name in layout.REPORT] if report else []
         return [*runs, *tables, *figures, *measured, *reports]

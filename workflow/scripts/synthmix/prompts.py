@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 COLUMNS = ("class", "prompt", "negative_prompt")
+STABLE_DIFFUSION = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 
 class PromptError(ValueError):
@@ -55,6 +56,15 @@ def read(path: str | Path) -> dict[str, list[dict[str, str]]]:
     if not found:
         raise PromptError(f"{path} has no rows; add at least one per class")
     return found
+
+
+def completed(generator: dict[str, Any]) -> dict[str, Any]:
+    """A generator with the pipeline that it means and the content of its file of prompts, by class."""
+    if generator["kind"] != "text2image":
+        return generator
+    pipeline = None if generator.get("train_from_scratch") else STABLE_DIFFUSION
+    rows = {"prompts": read(generator["prompts"])} if "prompts" in generator else {}
+    return {**({"pipeline": pipeline} if pipeline else {}), **generator, **rows}
 
 
 def choose(drawing: Mapping[str, Any], name: str, index: int) -> Prompt:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from synthmix import layout
+from synthmix import layout, licences
 from synthmix.plan import Definition, Plan, listed
 from synthmix.products import Products
 from synthmix.spec import canonical
@@ -44,6 +44,7 @@ class Reports:
                 **{key: content.get(key) or [] for key in ASKED},
                 **views,
                 "definitions": definitions,
+                "licences": {name: licences.of_dataset(self.plan, name).licence.id for name in order["datasets"]},
                 "order": order,
                 "published": published,
                 "watts_per_core": self.plan.config["watts_per_core"],
@@ -90,7 +91,7 @@ class Reports:
             "shown": self.products.targets(study, report=False),
             "meta": [f"{layout.DATA.format(dataset=name)}/meta.json" for name in self.used(study)["datasets"]],
             "metrics": self.products.job_files(study, "metrics.json"),
-            "benchmarks": self.products.benchmarks(study, jobs),
+            "benchmarks": self.products.benchmarks(study, {}),
         }
         runs = {name: f"{folder}/{name}.csv" for name in ("experiments", "comparisons")}
         return found | (runs if jobs else {})

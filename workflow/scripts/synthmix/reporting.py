@@ -14,6 +14,8 @@ from synthmix.formatting import count, drop_empty
 from synthmix.rendering import Table
 from synthmix.tables.accuracy import scope
 
+UNKNOWN = "unknown"  # a licence of which nothing is known
+
 Spec = Mapping[str, Any]
 
 
@@ -131,7 +133,7 @@ def _texts(sections: Sequence[Section]) -> Iterator[str]:
 def _data(spec: Spec, meta: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
     rows, data = [], []
     for each in meta:
-        used = spec["definitions"]["datasets"][each["name"]]
+        terms = spec["licences"][each["name"]]
         height, width = each["size"]
         row = {"Data set": each["name"], "Classes": count(len(each["classes"]))}
         for split in ("train", "val", "test"):
@@ -145,7 +147,7 @@ def _data(spec: Spec, meta: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
         row |= {
             "Pixels": f"{height} x {width} x {each['channels']}",
             "Source": _source(each),
-            "Licence": used.get("licence", ""),
+            "Licence": terms if terms != UNKNOWN else "",
         }
         rows.append(row)
     if not rows:
@@ -153,10 +155,10 @@ def _data(spec: Spec, meta: Sequence[Mapping[str, Any]]) -> Iterator[Part]:
     yield Shown(
         "tables", "data", "Images of each split", table=Table(pd.DataFrame(data), drop_empty(pd.DataFrame(rows)), [])
     )
-    unsaid = [f"`{each['name']}`" for each in meta if not spec["definitions"]["datasets"][each["name"]].get("licence")]
+    unsaid = [f"`{each['name']}`" for each in meta if spec["licences"][each["name"]] == UNKNOWN]
     notes = [f"`{each['name']}`: {note}" for each in meta for note in each.get("notes", [])]
     if unsaid:
-        notes.append(f"The study does not say under which licence {methods.listed(unsaid)} may be used.")
+        notes.append(f"It is not known here under which licence {methods.listed(unsaid)} may be used.")
     yield Points(notes)
 
 

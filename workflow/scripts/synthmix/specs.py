@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import Any
 
 from synthmix import few_shot, initial_weights, kinds, layout, seen
-from synthmix.plan import Definition, Job, Plan, members
+from synthmix.plan import Definition, Job, Jobs, Plan, members
 from synthmix.spec import canonical, digest
 
 DETECTORS = 5  # seeds of a detection
@@ -37,7 +37,7 @@ class Specs:
 
     def _data(self, dataset: str) -> str:
         """Spec of prepare_data."""
-        definition = _without(self.of["datasets"][dataset], "licence")  # which changes no image
+        definition = self.of["datasets"][dataset]
         entry = f"synthmix/sources/{definition['source']}.py"
         listing = layout.folder_digest(definition) if definition["source"] == "folder" else None
         return self._spec("prepare_data.py", entry, name=dataset, dataset=definition, listing=listing)
@@ -157,11 +157,11 @@ class Specs:
     def _architecture(self, model: str) -> str:
         return f"synthmix/models/{self.of['models'][model]['architecture']}.py"
 
-    def _job(self, job: Job, training_sets: Iterable[str]) -> Definition:
+    def _job(self, job: Job, training_sets: Iterable[str], jobs: Jobs | None = None) -> Definition:
         """What the specs of training and testing one job have in common: the key of every run, the model, the data."""
-        key = partial(self.run_key, job.dataset)
+        key, seeds = partial(self.run_key, job.dataset), (jobs or self.plan.tested)[job]
         keys = {
-            name: {seed: key(name, job.model, job.recipe, seed) for seed in sorted(self.plan.jobs[job][name])}
+            name: {seed: key(name, job.model, job.recipe, seed) for seed in sorted(seeds[name])}
             for name in training_sets
         }
         return {
@@ -175,11 +175,11 @@ class Specs:
         sets = {name: self.of["training_sets"][name] for name in self.plan.jobs[job]}
         recipe = _without(self.of["recipes"][job.recipe], "seeds_per_job")
         entries = kinds.training_files(self.of["models"][job.model], sets.values())
-        return self._spec(*entries, training_sets=sets, recipe=recipe, **self._job(job, sets))
+        return self._spec(*entries, training_sets=sets, recipe=recipe, **self._job(job, sets, self.plan.jobs))
 
     def evaluate(self, job: Job) -> str:
         """Spec of evaluate."""
-        about = {name: seen.who_saw_what(self.plan, name) for name in self.plan.jobs[job]}
+        about = {name: seen.who_saw_what(self.plan, name) for name in self.plan.tested[job]}
         parts = self._job(job, about)
         return self._spec("evaluate.py", self._architecture(job.model), names=job._asdict(), about=about, **parts)
 

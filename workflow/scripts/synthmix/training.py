@@ -207,6 +207,8 @@ def _fit(
         "synthetic_images": len(labels) - data.train.real - data.train.repeated,
         "selection_images": len(watched["selection"][1]) if "selection" in watched else None,
     }
+    kept = next(row for row in state["history"] if row["step"] == facts["kept_step"])
+    facts |= {name: kept.get(name) for name in ("selection_loss", "selection_accuracy")}
     facts["images_per_second"] = round(facts["images"] / max(seconds, 1e-9), 1)
     facts |= costs.memory(device)
     result = {"done": True, "model": arrays(model.state_dict()), "history": state["history"], "facts": facts}
@@ -244,11 +246,11 @@ def _agreed(seconds: float, rules: Stopping, team: Team) -> float:
 
 
 def _watched(data: Data, recipe: dict[str, Any], seed: int) -> dict[str, tuple[Images, Tensor]]:
-    """The images and labels that are looked at: val, generated ones, and what selects a checkpoint or a rate."""
+    """The images and labels that are looked at: val, generated ones, and what selects checkpoint, rate or recipe."""
     sets: dict[str, tuple[Images, np.ndarray]] = {"val": (data.val_images, data.val_labels)}
     if data.train.monitor is not None:
         sets["generated"] = data.train.monitor
-    if recipe["checkpoint"] == "best-val" or recipe["schedule"] == "plateau":
+    if recipe["checkpoint"] == "best-val" or recipe["schedule"] == "plateau" or recipe.get("searched"):
         # A few-shot run that was steered by a large validation set would have seen more than its few images.
         balanced = np.lexsort((data.val_labels, class_ranks(data.val_labels, seed)))[: data.train.real]
         sets["selection"] = (mapped.chosen(data.val_images, balanced), data.val_labels[balanced])

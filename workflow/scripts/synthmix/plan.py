@@ -278,7 +278,7 @@ class Plan:
             entries.add(("filter_by_seed.py", kind) if self.by_seed(name) else ("filter.py", kind, file))
         for model in of["models"].values():
             file = f"synthmix/models/{model['architecture']}.py"
-            entries |= {(f"{stage}.py", file) for stage in ("evaluate", "cross_test")}
+            entries |= {(f"{stage}.py", file) for stage in ("train", "evaluate", "cross_test")}
             kinds_of = {explainer["kind"] for explainer in of["explainers"].values()}
             entries |= {("explain.py", file, f"synthmix/explainers/{kind}.py") for kind in kinds_of}
             corruptions = [kinds.corruption_files(each) for each in of["corruptions"].values()]

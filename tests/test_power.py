@@ -174,14 +174,14 @@ def test_variances_are_found_again() -> None:
     assert found[0].pairs == 8
 
 
-def test_seeds_vary_as_their_own_metrics_do() -> None:
-    rng = np.random.default_rng(2)
-    for truth in (Variance(0.0004, 0.04, 0.09), Variance(0, 0.04, 0.09)):
-        x = crossed(truth, 6, 50, 0, rng)
-        sd = x.mean(axis=1).std(ddof=1)
-        assert power.components(x).between_seeds(50) == pytest.approx(sd)
-    x = np.array([[1.0, -1, 0, 1], [-1, 1, 1, -1]])  # less between seeds than single images make expect
-    assert power.components(x).between_seeds(4) == pytest.approx(x.mean(axis=1).std(ddof=1))
+def test_seeds_vary_as_their_own_metrics_do_and_no_less_than_single_images_make_them() -> None:
+    x = crossed(Variance(0.0004, 0.04, 0.001), 6, 50, 0, np.random.default_rng(2))
+    assert power.components(x).between_seeds(50) == pytest.approx(x.mean(axis=1).std(ddof=1))
+    x = np.array([[1.0, -1, 0, 1], [-1, 1, 1, -1]])  # one mean is 0.25, the other 0
+    found = power.components(x)
+    assert (found.seeds, found.images) == (0, 0)
+    assert found.between_seeds(4) == pytest.approx(math.sqrt(found.residual / 4))
+    assert found.between_seeds(4) > x.mean(axis=1).std(ddof=1)
     with pytest.raises(ValueError, match="two seeds"):
         power.components(x[:1])
 

@@ -89,7 +89,7 @@ def planned(plan: Plan, study: str, assumed: Assumed, images: bool = True, prima
         if primary_only and (arm, baseline) != first:
             continue
         test_images = assumed.test_images or _test_images(plan, arm.dataset)
-        measured = pilot.variance(arm, baseline, metric, images) if pilot else None
+        measured = pilot.variance(arm, baseline, metric) if pilot else None
         if pilot and not test_images:
             test_images = pilot.test_images(arm)
         variance, source = _chosen(assumed, measured, pilot.source if pilot else "")
@@ -103,7 +103,7 @@ def planned(plan: Plan, study: str, assumed: Assumed, images: bool = True, prima
 def warnings(plan: Plan, study: str) -> Iterator[str]:
     """A line where the primary comparison of a study cannot, or will hardly, be answered by the seeds it plans."""
     assumed = Assumed.of(plan.studies[study])
-    for each in planned(plan, study, assumed, images=False, primary_only=True):
+    for each in planned(plan, study, assumed, primary_only=True):
         where = f"studies/{study}.yaml: primary: {each.arm.training_set} against {each.baseline}"
         least = statistics.smallest_p(each.seeds)
         if least > ALPHA:
@@ -187,7 +187,7 @@ class _Pilot:
             raise PowerError(f"{folder}/experiments.csv: no such file, but the pilot is {study}; build it first")
         return None
 
-    def variance(self, arm: Arm, baseline: str, metric: str, images: bool) -> Variance | None:
+    def variance(self, arm: Arm, baseline: str, metric: str) -> Variance | None:
         """Of the paired differences of a comparison; None where the pilot does not have it with two seeds or more."""
         if metric not in self.experiments:
             return None
@@ -195,7 +195,7 @@ class _Pilot:
         differences = values["value"] - values["baseline"]
         if len(differences) < 2 or differences.std() == 0:
             return None
-        found = self._components(arm, baseline, metric, values.index) if images else None
+        found = self._components(arm, baseline, metric, values.index)
         return found or Variance(float(differences.var()), pairs=len(differences))
 
     def test_images(self, arm: Arm) -> int | None:

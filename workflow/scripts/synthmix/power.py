@@ -84,7 +84,8 @@ def components(differences: np.ndarray) -> Variance:
     """The three variances, from the mean squares of the two-way layout; a negative estimate counts as 0.
 
     differences: float (S, N), what each image contributes to the difference of two arms, S seeds and N images, both at
-    least two. The variance between seeds of the row means is exactly `seeds + residual / N`.
+    least two. `seeds + residual / N` is the variance of the row means, or more: where seeds happen to differ by less
+    than single images make them differ, it is what these do.
     """
     rows, columns = differences.shape
     if rows < 2 or columns < 2:
@@ -92,11 +93,10 @@ def components(differences: np.ndarray) -> Variance:
     seeds, images = differences.mean(axis=1), differences.mean(axis=0)
     rest = differences - seeds[:, None] - images + differences.mean()
     residual = float((rest**2).sum() / ((rows - 1) * (columns - 1)))
-    between = float(seeds.var(ddof=1))
     return Variance(
-        seeds=max(0.0, between - residual / columns),
+        seeds=max(0.0, float(seeds.var(ddof=1)) - residual / columns),
         images=max(0.0, float(images.var(ddof=1)) - residual / rows),
-        residual=min(residual, between * columns),
+        residual=residual,
         pairs=rows,
     )
 

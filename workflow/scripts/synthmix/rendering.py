@@ -17,7 +17,8 @@ from synthmix.files import atomic, write_text
 
 DPI = 300
 BREAK = r"\\"  # of a line in LaTeX
-LONG, TITLE = 20, 14  # characters of a text and of a column's title that LaTeX prints on one line
+LONG = 20  # characters of a text that LaTeX prints on one line
+TITLE = 14  # of a column's title
 _NUMBER = re.compile(r"^(-?[\d.,]+|<\s?[\d.]+)( |$|\[|%)")
 _STYLE = """
 body { font: 14px/1.45 "Helvetica Neue", Arial, sans-serif; color: #222; margin: 1.5rem; }

@@ -31,8 +31,8 @@ from synthmix.statistics import LEVEL
 ALPHA = 1 - LEVEL
 POWER = 0.8
 MOST_SIMULATED = 20  # seeds
-SIMULATIONS = 4000  # a power of 0.8 has a standard error of 0.006
-FINE = 200  # with so many sign patterns below the level, the sign-flip test has the power of the t test
+SIMULATIONS = 2000  # a power of 0.8 has a standard error of 0.009
+FINE = 50  # with so many sign patterns below the level, the sign-flip test has the power of the t test
 MAX_SEEDS = 10_000
 MAX_IMAGES = 100_000_000
 CERTAIN = 100.0  # SDs or standard errors: larger differences are not looked for
@@ -158,7 +158,8 @@ def seeds_needed(effect: float, sd: float, level: float = ALPHA, power: float = 
         # the t test has the greater power, and takes no simulation
         standardised = effect / sd * math.sqrt(seeds) if sd > 0 else math.inf
         hopeful = _reachable(seeds, level) and _t_power(standardised, seeds - 1, level) >= power - 0.02
-        if hopeful and seed_power(effect, sd, seeds, level) >= power:
+        # detectable is remembered: comparisons of one study have one level
+        if hopeful and (detectable(seeds, level, power) or 0) * sd <= effect:
             return seeds
         seeds += 1
     return _fewest(lambda n: seed_power(effect, sd, n, level) >= power, seeds, MAX_SEEDS)
@@ -233,8 +234,11 @@ def general_detectable(
     if not _reachable(seeds, level) or test_images < 2:
         return None
     error = variance.standard_error(seeds, test_images)
+    most = (
+        2 * (detectable(seeds, level, power) or 0) * math.sqrt(seeds)
+    )  # the standard error is sd / sqrt(seeds) or more
     found = optimize.brentq(
-        lambda effect: general_power(effect * error, variance, seeds, test_images, level) - power, 0, CERTAIN, xtol=5e-3
+        lambda effect: general_power(effect * error, variance, seeds, test_images, level) - power, 0, most, xtol=0.01
     )
     return float(found * error)
 

@@ -137,7 +137,7 @@ def seed_power(effect: float, sd: float, seeds: int, level: float = ALPHA) -> fl
 
 @lru_cache(maxsize=256)
 def detectable(seeds: int, level: float = ALPHA, power: float = POWER) -> float | None:
-    """The smallest difference, in SDs between seeds, that the sign-flip test sees with a power of at least 0.5."""
+    """The smallest difference, in SDs between seeds, seen with a power (0.5 or more); None where no p is so small."""
     from scipy import optimize
 
     if not _reachable(seeds, level):

@@ -152,7 +152,7 @@ def test_a_plan_warns_of_a_primary_comparison_that_cannot_be_answered(plan_of: P
     needed = power.seeds_needed(0.02, sd)
     assert f"with a power of {power.seed_power(0.02, sd, 6):.2f}, not 0.8" in line
     assert f"6 seeds of digits); it takes {needed} seeds: make power STUDY=digits" in line
-    for enough in ({}, {"power": {"effect": 0.2}}, {"power": {"effect": 0.02, "power": 0.1}}):
+    for enough in ({}, {"power": {"effect": 0.2}}, {"power": {"sd": 0.3}}):
         assert not list(planned_power.warnings(plan_of(**enough), "digits"))
 
 

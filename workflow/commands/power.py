@@ -37,9 +37,10 @@ FEW = 30  # test images; fewer carry no statement about images in general
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", nargs="*", help="studies; default: those of config.yaml")
+    about = f"the probability with which it is to be seen, at least 0.5 (default: {power.POWER})"
+    parser.add_argument("--power", type=_probability, metavar="FRACTION", help=about)
     for name, about in (
         ("effect", "the smallest difference that matters"),
-        ("power", f"the probability with which it is to be seen (default: {power.POWER})"),
         ("sd", "standard deviation of the paired difference between seeds, in the place of a pilot's"),
         ("discordance", "share of the test images that one arm of a pair has right and the other wrong"),
     ):
@@ -68,6 +69,12 @@ def _fraction(text: str) -> float:
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"must be a fraction above 0 and below 1, not {text}")
     return value
+
+
+def _probability(text: str) -> float:
+    if _fraction(text) < 0.5:
+        raise argparse.ArgumentTypeError(f"must be at least 0.5, not {text}")
+    return float(text)
 
 
 def _number(text: str) -> int:

@@ -14,8 +14,6 @@ All seeds of a study share its test images, so more seeds leave the last term as
 - Is there a difference *on these test images*? That is what the sign-flip test over seeds asks. Its power depends on
   the standard deviation of the difference between seeds, sqrt(seeds + residual / m).
 - Is there one *on images in general*? Then the joint interval over seeds and test images has to exclude zero as well.
-
-scipy.stats is imported where it is used, as in `statistics`.
 """
 
 import math
@@ -31,8 +29,8 @@ from synthmix.statistics import LEVEL
 ALPHA = 1 - LEVEL
 POWER = 0.8
 MOST_SIMULATED = 20  # seeds
-SIMULATIONS = 4000  # a power of 0.8 has a standard error of 0.006
-FINE = 200  # with so many sign patterns below the level, the sign-flip test has the power of the t test
+SIMULATIONS = 2000  # a power of 0.8 has a standard error of 0.009
+FINE = 50  # with so many sign patterns below the level, the sign-flip test has the power of the t test
 MAX_SEEDS = 10_000
 MAX_IMAGES = 100_000_000
 CERTAIN = 100.0  # SDs or standard errors: larger differences are not looked for
@@ -139,7 +137,7 @@ def seed_power(effect: float, sd: float, seeds: int, level: float = ALPHA) -> fl
 
 @lru_cache(maxsize=256)
 def detectable(seeds: int, level: float = ALPHA, power: float = POWER) -> float | None:
-    """The smallest difference, in SDs between seeds, that the sign-flip test sees with a power; None where none is."""
+    """The smallest difference, in SDs between seeds, seen with a power (0.5 or more); None where no p is so small."""
     from scipy import optimize
 
     if not _reachable(seeds, level):
@@ -155,10 +153,10 @@ def seeds_needed(effect: float, sd: float, level: float = ALPHA, power: float = 
     """The fewest seeds with which the sign-flip test sees a difference with a power; None above 10,000."""
     seeds = 2
     while not _is_fine(seeds, level):
-        # the t test has the greater power, and takes no simulation
+        # the t test has the greater power and takes no simulation; `detectable` remembers those of its level
         standardised = effect / sd * math.sqrt(seeds) if sd > 0 else math.inf
         hopeful = _reachable(seeds, level) and _t_power(standardised, seeds - 1, level) >= power - 0.02
-        if hopeful and seed_power(effect, sd, seeds, level) >= power:
+        if hopeful and (detectable(seeds, level, power) or 0) * sd <= effect:
             return seeds
         seeds += 1
     return _fewest(lambda n: seed_power(effect, sd, n, level) >= power, seeds, MAX_SEEDS)
@@ -230,11 +228,13 @@ def general_detectable(
     """The smallest difference on images in general that is seen with a power; None where none is."""
     from scipy import optimize
 
-    if not _reachable(seeds, level) or test_images < 2:
+    by_seeds = detectable(seeds, level, power)
+    if by_seeds is None or test_images < 2:
         return None
     error = variance.standard_error(seeds, test_images)
+    most = 4 + 2 * by_seeds * math.sqrt(seeds)  # standard errors; the joint interval reaches 3.4 of them at most
     found = optimize.brentq(
-        lambda effect: general_power(effect * error, variance, seeds, test_images, level) - power, 0, CERTAIN, xtol=5e-3
+        lambda effect: general_power(effect * error, variance, seeds, test_images, level) - power, 0, most, xtol=0.01
     )
     return float(found * error)
 

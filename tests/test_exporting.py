@@ -357,7 +357,7 @@ def test_a_licence_changes_no_result_and_stands_on_the_card(workspace: Workspace
         "shard_size: 4, batch_size: 40}",
         "shard_size: 4, batch_size: 40, licence: {id: other, redistribute: yes}}",
     )
-    assert workspace.planned() == {}
+    assert workspace.planned() == {"report": 1}
     export(workspace, "--pool", "ddpm", "--to", "out")
     assert DatasetCard.load(workspace / "out/README.md").data.to_dict()["license_link"] == "LICENSE.md"
     assert "| data set digits" in workspace.read("out/LICENSE.md")

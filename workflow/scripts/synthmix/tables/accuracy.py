@@ -217,15 +217,19 @@ def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:
     reached = data.dropna(subset=["p_min"])
     if not reached.empty:
         pairs = reached[["n", "p_min"]].drop_duplicates().sort_values("n").itertuples(index=False)
-        smallest = ", ".join(f"{n:.0f} seeds {p_value(p)}, corrected {p_value(min(1, family * p))}" for n, p in pairs)
+        smallest = ", ".join(
+            f"{n:.0f} seeds {p_value(p)}" + (f", corrected {p_value(min(1, family * p))}" if family else "")
+            for n, p in pairs
+        )
+        others = f"corrected by Holm over the {family} comparisons of the study that are not primary; " if family else ""
         of = "" if metric == "accuracy" else f" in {run_metric_title(metric)}"
         joint = "The joint interval resamples seeds and test images and is too narrow with few seeds."
         if reached["joint_low"].isna().all():
             joint = f"There is no interval that resamples test images for {run_metric_title(metric)} here."
         notes += [
             f"Differences{of}: training set minus baseline in points, paired by seed, with a 95 % t interval. {joint}",
-            f"p: exact sign-flip test, corrected by Holm over the {family} comparisons of the study that are not "
-            f"primary; the primary comparison keeps its own p. Smallest p that can be reached: {smallest}.",
+            f"p: exact sign-flip test, {others}the primary comparison keeps its own p. Smallest p that can be reached: "
+            f"{smallest}.",
         ]
     return notes
 

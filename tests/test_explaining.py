@@ -183,7 +183,8 @@ tables:
 figures:
   looks: {kind: cam, explainer: looks, training_set: some}
   gallery:
-    {kind: gallery, training_set: some, model: vit, recipe: quick, seed: 1, unsure: 0.6, explainer: looks, method: score_cam}
+    {kind: gallery, training_set: some, model: vit, recipe: quick, seed: 1, unsure: 0.6, explainer: looks,
+     method: score_cam}
   disagreements: {kind: disagreements, training_set: [all-noisy, some], sure: 0.6}
   quality: {kind: corrupted_images, corruption: quality, dataset: digits}
   parts: {kind: masking, explainer: parts}

@@ -221,7 +221,9 @@ def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:
             f"{n:.0f} seeds {p_value(p)}" + (f", corrected {p_value(min(1, family * p))}" if family else "")
             for n, p in pairs
         )
-        others = f"corrected by Holm over the {family} comparisons of the study that are not primary; " if family else ""
+        others = (
+            f"corrected by Holm over the {family} comparisons of the study that are not primary; " if family else ""
+        )
         of = "" if metric == "accuracy" else f" in {run_metric_title(metric)}"
         joint = "The joint interval resamples seeds and test images and is too narrow with few seeds."
         if reached["joint_low"].isna().all():

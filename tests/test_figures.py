@@ -123,6 +123,16 @@ def test_one_seed_is_drawn_without_an_interval(artefacts: Artefacts, tmp_path: P
     assert all(not container.lines[2] for container in figure.axes[0].containers)
 
 
+def test_arms_beside_the_end_of_a_ladder_are_in_the_picture(artefacts: Artefacts) -> None:
+    """Where controls add as many images as the ladder's last training set, all of them are seen."""
+    shorter = {"ladder": ["shot3", "shot3-syn5", "shot3-syn20"], "beside": SPECS["ladder"]["beside"]}
+    for axes in ladder.draw({**SPECS["ladder"], **shorter}, artefacts).axes:
+        right = axes.get_xlim()[1]
+        found = [x for x, _ in means(axes)]
+        assert len(found) >= 3
+        assert max(found) < right
+
+
 def test_ladder_stands_at_the_images_added_per_class(artefacts: Artefacts, figures: dict[str, Figure]) -> None:
     cnn, vit = figures["ladder"].axes
     assert [tick.get_text() for tick in cnn.get_xticklabels()] == ["0", "5", "20", "80"]

@@ -7,6 +7,7 @@ exchanges real images for synthetic ones. With `fit` the axis is linear, and a f
 line where a ladder levels off (see saturation). One panel per (dataset, model), one line per recipe.
 """
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,9 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
             style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}"
         )
         axes.set_xticks(list(places.values()), _tick_labels(places, width / len(settings) / len(places)))
-        axes.set_xlim(-0.4, len(places) - 0.6)
+        last = runs.loc[runs["x"] == max(places), "training_set"]
+        beyond = max((step for name, step in _steps(runs, beside).items() if name in set(last)), default=0)
+        axes.set_xlim(-0.4, len(places) - 0.6 + STEP * beyond)
         axes.set_xlabel("Generated images (% of all)" if share else "Images added per class")
     grid[0, 0].set_ylabel(f"Test {run_metric_title(spec.get('metric', 'accuracy'))} (%)")
     handles = [Line2D([], [], color=color, marker="o", label=name) for name, color in colors.items()]
@@ -114,6 +117,17 @@ def _with_share(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(x=(100 * synthetic / (runs["real_images"] + synthetic)).round(1))
 
 
+def _steps(runs: pd.DataFrame, beside: list[str]) -> dict[str, int]:
+    """How far beside the ladder each further arm stands, from 1 on: as manieth of those with its number of images."""
+    found: dict[str, int] = {}
+    at: Counter[float] = Counter()
+    for name in beside:
+        for x in runs.loc[runs["training_set"] == name, "x"].head(1):  # no run of it in some panels
+            at[x] += 1
+            found[name] = at[x]
+    return found
+
+
 def _panel(
     axes: Axes,
     runs: pd.DataFrame,
@@ -125,6 +139,7 @@ def _panel(
     """Draws every arm; returns the means that a line joins, by recipe."""
     lines: dict[str, Line] = {}
     shifts = {name: position - (len(colors) - 1) / 2 for position, name in enumerate(colors)}
+    steps = _steps(runs, list(markers))
     for arm, group in arms(runs):
         recipe = style.recipe_label(spec, arm.model, arm.recipe)
         values = 100 * group[spec.get("metric", "accuracy")].to_numpy()
@@ -132,7 +147,7 @@ def _panel(
         x = places[group["x"].iloc[0]] + 0.1 * shifts[recipe]
         marker = markers.get(arm.training_set, "o")
         if arm.training_set in markers:
-            x += STEP * (1 + list(markers).index(arm.training_set))
+            x += STEP * steps[arm.training_set]
         else:
             lines.setdefault(recipe, []).append((x, interval.mean))
         style.seeds_and_mean(axes, x, values, interval, colors[recipe], marker, hollow=arm.training_set in markers)

@@ -39,8 +39,8 @@ def test_the_whole_study_finds_what_it_should_find(tmp_path: Path) -> None:
     check(workspace, study)
     found = read_table(workspace, NAME, "comparisons.csv").set_index("training_set")
     # more photographs help, shuffled labels do not
-    assert (found.loc[["few3-real20", "few3-real80"], "low"] > 0).all()
-    assert found.loc["few3-shuffled20", "low"] <= 0
+    assert (found.loc[["few3-real20", "few3-real80"], "t_low"] > 0).all()
+    assert found.loc["few3-shuffled20", "t_low"] <= 0
     experiments = read_table(workspace, NAME, "experiments.csv")
     tuned = experiments[experiments["training_set"] == "n1000"].pivot(index="seed", columns="model", values="accuracy")
     assert (tuned["model-a"] > tuned["random"]).all()

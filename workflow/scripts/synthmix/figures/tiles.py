@@ -96,7 +96,7 @@ def sheet(
         measures = _measured(blocks, room, 0.95 * measures.tile)
     width = measures.across * measures.block + (BAR_MM if bar else 0)
     heights = _heights(blocks, measures)
-    heights[0] += HEAD_MM if columns else 0
+    heights[0] += _titles_mm(columns, measures.tile)
     height = sum(heights) + 3 + LINE_MM * (1 + len(note) * 1.15 // width)
     figure = Figure(figsize=(width / 25.4, height / 25.4))
     FigureCanvasAgg(figure)
@@ -136,6 +136,12 @@ def _heading(block: Block, measures: _Measures) -> list[str]:
     return wrap(block.heading, int(measures.block / LETTER_MM))
 
 
+def _titles_mm(columns: Sequence[str], tile: float) -> float:
+    """Height of the titles above the tiles, of which the longest may need two lines."""
+    lines = max((len(_lines([title], tile)) for title in columns), default=0)
+    return HEAD_MM + LINE_MM * (lines - 1) if lines else 0.0
+
+
 def _row_mm(row: Row, tile: float) -> float:
     tall = max((tile * each.picture.shape[0] / each.picture.shape[1] for each in row.tiles), default=tile)
     lines = max((len(_lines(each.caption, tile)) for each in row.tiles), default=0)
@@ -166,10 +172,11 @@ class _Page:
         self.write("\n".join(heading), left, top + 1, va="top", fontsize=style.FONT_PT - 0.5, fontweight="bold")
         top += HEAD_MM * len(heading)
         if columns:
+            top += _titles_mm(columns, self.tile)
             for column, title in enumerate(columns):
                 middle = left + label_mm + column * (self.tile + GAP_MM) + self.tile / 2
-                self.write(title, middle, top + HEAD_MM - 0.8, ha="center", va="bottom", fontsize=SMALL_PT)
-            top += HEAD_MM
+                text = "\n".join(_lines([title], self.tile))
+                self.write(text, middle, top - 0.8, ha="center", va="bottom", fontsize=SMALL_PT, linespacing=1.1)
         for row in block.rows:
             lines = _lines(row.label, label_mm - 1)
             middle = top + self.tile / 2

@@ -29,12 +29,7 @@ FIRST, SECOND = (RANDOM.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8) for n in 
 LABELS = np.arange(49) % 3
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

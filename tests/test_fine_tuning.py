@@ -30,12 +30,7 @@ COLOURS = np.repeat(IMAGES, 3, 3)
 META = {"name": "pets", "classes": ["cat", "dog"], "channels": 3, "size": [8, 8]}
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

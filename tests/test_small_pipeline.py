@@ -39,12 +39,7 @@ IMAGES = np.where(LABELS, 230, 20).astype(np.uint8)[:, None, None, None] * np.on
 NAMES = ["night", "day"]
 
 
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def fit(entry, images=IMAGES, labels=LABELS, classes=NAMES, stop=NEVER, **changes):

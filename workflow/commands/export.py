@@ -12,8 +12,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
@@ -49,9 +47,7 @@ def _export(arguments: argparse.Namespace) -> None:
     if not arguments.to:
         raise ExportError("say where to: a folder (TO=, --to)")
     exporting.require_free(folder)
-    plan = Plan.read(yaml.safe_load((ROOT / "config.yaml").read_text()) or {}, ROOT, [study])
-    if study not in plan.studies:
-        raise ExportError(f"studies/{study}.yaml: no such file")
+    plan = Plan.named(ROOT, [study])
     exported = _exported(plan, study, arguments.pool, arguments.run)
     licences.require(exported.sources(), exported.name, ROOT / "studies", study)
     exported.require()

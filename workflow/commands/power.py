@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from tabulate import tabulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,11 +50,7 @@ def main() -> int:
     stated = vars(parser.parse_args())
     studies = stated.pop("study")
     try:
-        plan = Plan.read(yaml.safe_load((ROOT / "config.yaml").read_text()) or {}, ROOT, studies)
-        unknown = set(studies) - set(plan.studies)
-        if unknown:
-            print(f"studies/{min(unknown)}.yaml: no such file")
-            return 1
+        plan = Plan.named(ROOT, studies)
         for study in studies or plan.studies:
             print("\n".join(_report(plan, study, stated)))
     except (ConfigurationError, ValueError) as error:

@@ -6,8 +6,6 @@ python workflow/commands/so_far.py [study ...]     (make so-far STUDY=digits)
 import sys
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
@@ -18,13 +16,9 @@ from synthmix.so_far import build  # noqa: E402
 
 def main() -> int:
     try:
-        plan = Plan.read(yaml.safe_load((ROOT / "config.yaml").read_text()) or {}, ROOT, sys.argv[1:])
+        plan = Plan.named(ROOT, sys.argv[1:])
     except ConfigurationError as error:
         print(error)
-        return 1
-    unknown = set(sys.argv[1:]) - set(plan.studies)
-    if unknown:
-        print(f"studies/{min(unknown)}.yaml: no such file")
         return 1
     for study in sys.argv[1:] or plan.studies:
         print(build(plan, study))

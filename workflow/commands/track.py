@@ -6,8 +6,6 @@ python workflow/commands/track.py [study ...]     (make track STUDY=digits)
 import sys
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
@@ -18,14 +16,10 @@ from synthmix.plan import Plan  # noqa: E402
 
 def main() -> int:
     try:
-        plan = Plan.read(yaml.safe_load((ROOT / "config.yaml").read_text()) or {}, ROOT, sys.argv[1:])
+        plan = Plan.named(ROOT, sys.argv[1:])
         tracking.require(plan.config["trackers"])
     except ConfigurationError as error:
         print(error)
-        return 1
-    unknown = set(sys.argv[1:]) - set(plan.studies)
-    if unknown:
-        print(f"studies/{min(unknown)}.yaml: no such file")
         return 1
     if not plan.config["trackers"]:
         print("config.yaml: trackers: names none; write one there, such as trackers: [tensorboard]")

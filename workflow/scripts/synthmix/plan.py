@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from synthmix import code, files, initial_weights, kinds, layout, licences, searches
 from synthmix.checks import DEFINITIONS
-from synthmix.configuration import read_studies, read_yaml, validate_config
+from synthmix.configuration import ConfigurationError, read_studies, read_yaml, validate_config
 from synthmix.result_checks import USUAL_METRICS
 from synthmix.spec import digest
 
@@ -121,6 +121,14 @@ class Plan:
         path = Path(".snakemake/synthmix").absolute() / f"{digest(state)}.json"
         files.write_text(path, json.dumps(state))
         os.environ[ENVIRONMENT] = str(path)
+        return plan
+
+    @classmethod
+    def named(cls, root: Path, studies: Iterable[str]) -> "Plan":
+        """The plan with studies that a command names; raises ConfigurationError, also for one without a file."""
+        plan = cls.read(read_yaml(root / "config.yaml") or {}, root, studies)
+        if unknown := set(studies) - set(plan.studies):
+            raise ConfigurationError(f"studies/{min(unknown)}.yaml", "", "no such file")
         return plan
 
     # ---- what is asked for ---------------------------------------------------------------------------------------

@@ -41,12 +41,14 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     colors = style.numbered(recipes, style.PALETTE)
     markers = style.numbered(beside, style.MARKERS[1:])
     places = _places(sorted(runs["x"].unique()), linear=bool(spec.get("fit")))
+    steps = _steps(runs, beside)
+    at_the_end = set(runs.loc[runs["x"] == max(places), "training_set"])
     curves = _curves(spec, artefacts, places) if spec.get("fit") else {}
     settings = list(groups(runs, ["dataset", "model"]))
     width = style.width_mm(spec, style.COLUMN_MM if len(settings) == 1 else style.PAGE_MM)
     figure, grid = style.panels(width, 78, 1, len(settings), sharey="all")
     for axes, ((dataset, model), part) in zip(grid[0], settings, strict=True):
-        lines = _panel(axes, part, spec, places, colors, markers)
+        lines = _panel(axes, part, spec, places, colors, markers, steps)
         lines |= {
             style.recipe_label(spec, model, each): curve for each, curve in curves.get((dataset, model), {}).items()
         }
@@ -56,8 +58,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
             style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}"
         )
         axes.set_xticks(list(places.values()), _tick_labels(places, width / len(settings) / len(places)))
-        last = runs.loc[runs["x"] == max(places), "training_set"]
-        beyond = max((step for name, step in _steps(runs, beside).items() if name in set(last)), default=0)
+        beyond = max((steps[name] for name in beside if name in at_the_end), default=0)
         axes.set_xlim(-0.4, len(places) - 0.6 + STEP * beyond)
         axes.set_xlabel("Generated images (% of all)" if share else "Images added per class")
     grid[0, 0].set_ylabel(f"Test {run_metric_title(spec.get('metric', 'accuracy'))} (%)")
@@ -135,11 +136,11 @@ def _panel(
     places: dict[float, float],
     colors: dict[str, str],
     markers: dict[str, str],
+    steps: dict[str, int],
 ) -> dict[str, Line]:
     """Draws every arm; returns the means that a line joins, by recipe."""
     lines: dict[str, Line] = {}
     shifts = {name: position - (len(colors) - 1) / 2 for position, name in enumerate(colors)}
-    steps = _steps(runs, list(markers))
     for arm, group in arms(runs):
         recipe = style.recipe_label(spec, arm.model, arm.recipe)
         values = 100 * group[spec.get("metric", "accuracy")].to_numpy()

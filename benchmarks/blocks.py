@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from synthmix import training  # noqa: E402 (the library is not installed)
-from synthmix.draws import TrainingSet  # noqa: E402
+from synthmix.images.draws import TrainingSet  # noqa: E402
 from synthmix.interruption import Interruption  # noqa: E402
 from synthmix.models import cnn_block, vit_block  # noqa: E402
 from synthmix.store import Entry  # noqa: E402

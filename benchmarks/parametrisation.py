@@ -23,11 +23,12 @@ from torch import nn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from synthmix import data, engine, training  # noqa: E402 (the library is not installed)
+from synthmix import data, training  # noqa: E402 (the library is not installed)
 from synthmix.data import Prepared  # noqa: E402
-from synthmix.draws import TrainingSet  # noqa: E402
+from synthmix.images.draws import TrainingSet  # noqa: E402
 from synthmix.interruption import Interruption  # noqa: E402
 from synthmix.models import cnn_block  # noqa: E402
+from synthmix.networks import engine  # noqa: E402 (the library is not installed)
 from synthmix.store import Entry  # noqa: E402
 
 SOURCE = {"source": "parquet", "image_column": "image", "label_column": "label", "val": 0.02, "seed": 0}

@@ -29,10 +29,10 @@ import torch_fidelity  # noqa: E402
 import yaml  # noqa: E402
 from PIL import Image  # noqa: E402
 
-from synthmix import pools  # noqa: E402
-from synthmix.features import FeatureExtractor, Features, extract, register  # noqa: E402
-from synthmix.metrics import NAMES, evaluate  # noqa: E402
-from synthmix.result_checks import USUAL_METRICS  # noqa: E402
+from synthmix.checks.results import USUAL_METRICS  # noqa: E402
+from synthmix.features.extraction import FeatureExtractor, Features, extract, register  # noqa: E402
+from synthmix.features.metrics import NAMES, evaluate  # noqa: E402
+from synthmix.images import pools  # noqa: E402
 from synthmix.runs import hardware  # noqa: E402
 from synthmix.scoring import subsample_intervals  # noqa: E402
 

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from synthmix import feeding, mapped  # noqa: E402 (the library is not installed)
+from synthmix.images import feeding, mapped  # noqa: E402 (the library is not installed)
 
 SIDE, BATCH, TURNS = 224, 64, 3
 

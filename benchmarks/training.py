@@ -32,8 +32,9 @@ from torch.utils.data import DataLoader, Dataset
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from synthmix import diffusion, training  # noqa: E402 (the library is not installed)
-from synthmix.draws import TrainingSet  # noqa: E402
+from synthmix import training  # noqa: E402 (the library is not installed)
+from synthmix.generation import diffusion  # noqa: E402 (the library is not installed)
+from synthmix.images.draws import TrainingSet  # noqa: E402
 from synthmix.models import cnn_block  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
 

@@ -9,8 +9,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from synthmix.files import write_text  # noqa: E402 (the library is not installed)
-from synthmix.messages import shown  # noqa: E402
-from synthmix.schema import KINDS, Schema, expected, read_schema  # noqa: E402
+from synthmix.planning.messages import shown  # noqa: E402
+from synthmix.planning.schema import KINDS, Schema, expected, read_schema  # noqa: E402
 
 TARGET = ROOT / "docs" / "configuration.md"
 OPENING = """# Configuration

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.datasets import load_digits
 
-from synthmix import comparisons, experiments, pools, rendering
-from synthmix.artefacts import Artefacts
+from synthmix import comparisons, experiments
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.files import write_arrays, write_json, write_rows
+from synthmix.images import pools
+from synthmix.reports import rendering
 
 SEEDS = 6
 TEST_IMAGES = 200

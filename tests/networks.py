@@ -12,7 +12,7 @@ from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from synthmix import small_pipeline
+from synthmix.generation import small_pipeline
 
 CLIP = {"kind": "clip", "variant": "someone/tiny-clip"}
 

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 from workspace import Workspace
 
-from synthmix.plan import listed
+from synthmix.planning.plan import listed
 
 ARM = ("dataset", "training_set", "model", "recipe")
 CONFIG = "studies: [{}]\ndevice: cpu\nresources:\n  train_generator: {{threads: 1}}\n"

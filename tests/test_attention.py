@@ -9,14 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from synthmix import drawn, engine
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.data import Split
 from synthmix.explainers import attention
 from synthmix.explaining import Images
 from synthmix.figures import attention as attention_figure
 from synthmix.files import write_json, write_rows
+from synthmix.images import drawn
 from synthmix.models import vit_block
+from synthmix.networks import engine
 
 HEADS, LAYERS, WIDTH = 3, 2, 12
 CLASSES = ["ant", "bee"]

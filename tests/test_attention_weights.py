@@ -13,11 +13,11 @@ from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix import attention_weights, engine
 from synthmix.data import Split
 from synthmix.explainers import attention
 from synthmix.explaining import Images
-from synthmix.networks import Backbone, Network
+from synthmix.networks import attention_weights, engine
+from synthmix.networks.libraries import Backbone, Network
 
 WIDTH, HEADS, SIDE, INPUT = 8, 2, 4, 16  # SIDE: patches a side, INPUT: pixels
 

@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from synthmix import auditing, data, neighbours, planted, pools, rendering
-from synthmix.artefacts import Artefacts
+from synthmix import auditing, data
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.features import neighbours
 from synthmix.figures import neighbours as figure
 from synthmix.files import write_arrays, write_json
-from synthmix.pools import Pool
+from synthmix.images import planted, pools
+from synthmix.images.pools import Pool
+from synthmix.reports import rendering
 from synthmix.tables import audit as table
 
 SIDE = 8

@@ -7,7 +7,7 @@ import torch
 from test_engine import batch
 from torchvision.transforms.v2 import functional as tv
 
-from synthmix.augmentation import ANGLE, augment
+from synthmix.images.augmentation import ANGLE, augment
 
 KINDS = ("rotate", "random_resized_crop")
 

@@ -9,9 +9,9 @@ import small_studies
 from small_studies import read_table
 from workspace import Workspace
 
+from synthmix.analysis.statistics import t_interval
 from synthmix.files import read_json
-from synthmix.plan import listed
-from synthmix.statistics import t_interval
+from synthmix.planning.plan import listed
 
 NAME = "believing-small"
 SHIPPED = small_studies.read(NAME)

@@ -14,12 +14,12 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
-from synthmix import engine, faithfulness, target_layers
 from synthmix.data import Split
 from synthmix.explainers import cam
 from synthmix.explaining import Images
 from synthmix.models import cnn_block, resnet, vit_block
-from synthmix.saliency import BASELINES, TITLES, enlarged
+from synthmix.networks import engine, faithfulness, target_layers
+from synthmix.networks.saliency import BASELINES, TITLES, enlarged
 
 VIT = {"width": 12, "heads": 3, "layers": 2, "patch": 2}
 RESNET = {"depth": 18, "width": 4, "stem": "cifar"}

@@ -3,7 +3,7 @@
 import pytest
 
 from synthmix import code, records
-from synthmix.changes import differences
+from synthmix.planning.changes import differences
 
 SPEC = {
     "entries": ["train.py", "synthmix/models/cnn_block.py"],

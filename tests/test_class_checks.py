@@ -8,7 +8,7 @@ import pytest
 from test_configuration import error_of, write
 from test_data import parquet, pixels, write_folder
 
-from synthmix.configuration import read_studies, read_yaml
+from synthmix.planning.configuration import read_studies, read_yaml
 
 STUDY = read_yaml(Path(__file__).parent / "studies/prompts.yaml")
 ROWS = "class,prompt\n0,a zero\n1,a one\n"

@@ -196,7 +196,8 @@ def test_entries_of_one_script_and_different_architectures_differ():
 
 def test_drawing_images_does_not_depend_on_how_their_generator_is_trained():
     files = ["generate.py", "synthmix/generators/ddpm.py"]
-    assert not {"synthmix/diffusion.py:fit", "synthmix/trainers/ddpm.py:write"} & code.definitions(files).keys()
+    training = {"synthmix/generation/diffusion.py:fit", "synthmix/trainers/ddpm.py:write"}
+    assert not training & code.definitions(files).keys()
 
 
 def test_training_generation_and_scores_depend_on_their_own_code():
@@ -204,9 +205,9 @@ def test_training_generation_and_scores_depend_on_their_own_code():
     entries["generate"].append("synthmix/generators/ddpm.py")
     reached = {stage: set(code.definitions(files)) for stage, files in entries.items()}
     assert "synthmix/training.py:fit" in reached["train"]
-    assert "synthmix/diffusion.py:sample" in reached["generate"]
+    assert "synthmix/generation/diffusion.py:sample" in reached["generate"]
     assert "synthmix/scoring.py:score" in reached["score"]
-    for stage, own in (("train", "training.py"), ("generate", "diffusion.py"), ("score", "scoring.py")):
+    for stage, own in (("train", "training.py"), ("generate", "generation/diffusion.py"), ("score", "scoring.py")):
         for other in reached.keys() - {stage}:
             assert not any(name.startswith(f"synthmix/{own}") for name in reached[other]), (stage, other)
     assert "synthmix/runs.py:write" not in reached["evaluate"]

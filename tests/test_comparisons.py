@@ -10,8 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from synthmix import comparisons, experiments, statistics
-from synthmix.artefacts import Artefacts
+from synthmix import comparisons, experiments
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import Arm
 from synthmix.files import DamagedFileError, write_json
 

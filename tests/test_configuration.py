@@ -12,9 +12,16 @@ from typing import Any
 import jsonschema
 import pytest
 
-from synthmix import schema
-from synthmix.configuration import RULES, ConfigurationError, read_config, read_studies, read_yaml, validate_config
-from synthmix.counts import DIGITS, check_counts, known_counts
+from synthmix.checks.counts import DIGITS, check_counts, known_counts
+from synthmix.planning import schema
+from synthmix.planning.configuration import (
+    RULES,
+    ConfigurationError,
+    read_config,
+    read_studies,
+    read_yaml,
+    validate_config,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = read_yaml(ROOT / "tests" / "configuration_study.yaml")
@@ -794,7 +801,7 @@ def test_the_reference_is_up_to_date(tmp_path: Path) -> None:
 
 def test_reading_imports_nothing_heavy() -> None:
     heavy = ("torch", "numpy", "pandas", "sklearn")
-    code = f"import sys, synthmix.configuration; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, synthmix.planning.configuration; print([name for name in {heavy} if name in sys.modules])"
     environment = {"PYTHONPATH": str(ROOT / "workflow" / "scripts")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout == "[]\n"

@@ -14,10 +14,11 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits, load_sample_image
 
-from synthmix import corrupted as library
-from synthmix import corrupting, engine, job
+from synthmix import corrupting, job
 from synthmix.data import Split
-from synthmix.schema import read_schema
+from synthmix.images import corrupted as library
+from synthmix.networks import engine
+from synthmix.planning.schema import read_schema
 from synthmix.store import Entry
 from synthmix.units import units
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from synthmix import costs, engine, rendering, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.models import cnn_block, vit_block
+from synthmix.networks import costs, engine
+from synthmix.reports import rendering
 from synthmix.tables import models
 
 # ---- operations ------------------------------------------------------------------------------------------------------

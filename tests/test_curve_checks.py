@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from small_curves import CURVES
 
-from synthmix.configuration import ConfigurationError, read_studies
+from synthmix.planning.configuration import ConfigurationError, read_studies
 
 
 def read(folder: Path, **changes: object) -> dict[str, Any]:

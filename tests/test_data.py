@@ -15,8 +15,8 @@ from scipy.io import savemat
 from sklearn.datasets import load_digits
 
 from synthmix import data
-from synthmix.classes import DatasetError
 from synthmix.files import DamagedFileError
+from synthmix.images.classes import DatasetError
 from synthmix.sources import embedded, torchvision
 
 SHARED = Path(os.environ.get("SYNTHMIX_TEST_DATA", Path(__file__).parents[1].parent / "shared/data"))

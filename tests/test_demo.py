@@ -56,7 +56,7 @@ def test_every_run_has_six_seeds(experiments: pd.DataFrame) -> None:
 def test_generated_images_alone_teach_the_digits(
     experiments: pd.DataFrame, recipe: str, training_set: str, least: float
 ) -> None:
-    from synthmix.statistics import t_interval
+    from synthmix.analysis.statistics import t_interval
 
     values = experiments.query("recipe == @recipe and training_set == @training_set")["accuracy"]
     low = t_interval(values).low

@@ -9,10 +9,10 @@ import torch
 from scipy import stats
 
 from synthmix import data, detecting
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.files import write_json
+from synthmix.images.pools import Pool
 from synthmix.interruption import Interruption
-from synthmix.pools import Pool
 from synthmix.store import Entry
 from synthmix.tables import detection as table
 

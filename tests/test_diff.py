@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from workspace import LIBRARY, RUNS, STORE, STUDY, Workspace
 
-from synthmix import commits, differences, experiment_table, lineage
-from synthmix.experiment_table import TableError, query, read
-from synthmix.lineage import Jobs
-from synthmix.sides import Side, SideError, resolve
+from synthmix.comparing import commits, differences, experiment_table, lineage
+from synthmix.comparing.experiment_table import TableError, query, read
+from synthmix.comparing.lineage import Jobs
+from synthmix.comparing.sides import Side, SideError, resolve
 
 SINGLE = "learning_rate: 0.003, weight_decay"
 
@@ -338,7 +338,7 @@ def test_a_study_at_two_commits(workspace: Workspace) -> None:
     commit(workspace, "first")
     workspace.replace(STUDY, SINGLE, SINGLE.replace("0.003", "0.004"))
     old = "    return np.where(wrong, (labels + offsets) % classes, labels)\n"
-    workspace.replace(f"{LIBRARY}/draws.py", old, old.replace("offsets)", "offsets + 0)"))
+    workspace.replace(f"{LIBRARY}/images/draws.py", old, old.replace("offsets)", "offsets + 0)"))
     workspace.replace(STUDY, "main: {kind: accuracy}", "main: {kind: accuracy, caption: Another}")
     commit(workspace, "second")
     output = workspace.command("diff", "tiny@HEAD~1", "tiny@HEAD")

@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image
 
-from synthmix import diffusion
-from synthmix.configuration import ConfigurationError, read_studies, read_yaml
+from synthmix.generation import diffusion
 from synthmix.generators.ddpm import Source
-from synthmix.schema import read_schema
+from synthmix.planning.configuration import ConfigurationError, read_studies, read_yaml
+from synthmix.planning.schema import read_schema
 from synthmix.store import Entry
 from synthmix.trainers import ddpm as trainer
 

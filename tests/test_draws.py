@@ -5,7 +5,7 @@ import pytest
 
 from synthmix.corruptions import noise
 from synthmix.data import Split
-from synthmix.draws import (
+from synthmix.images.draws import (
     assemble,
     class_ranks,
     draw_held_back,
@@ -16,7 +16,7 @@ from synthmix.draws import (
     of_seed,
     shares,
 )
-from synthmix.pools import Pool
+from synthmix.images.pools import Pool
 
 CLASSES = 4
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(CLASSES), [40, 30, 20, 10]))

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from synthmix import energy, records, resources_used
+from synthmix import energy, records
 from synthmix.files import read_json, write_json
 from synthmix.records import Record
+from synthmix.reports import resources_used
 
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
 BEFORE = {"GPU-a1": 1000, "GPU-b2": 2000, "GPU-c3": 3000}

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from synthmix import engine
-from synthmix.augmentation import augment
+from synthmix.images.augmentation import augment
+from synthmix.networks import engine
 
 KINDS = ("none", "flip", "crop", "shift", "strong")
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from synthmix.estimates import Cost, Estimate, Range, cost, makespan, shape
-from synthmix.graph import Planned
+from synthmix.planning.estimates import Cost, Estimate, Range, cost, makespan, shape
+from synthmix.planning.graph import Planned
 
 
 def job(number: int, *before: int, threads: int = 1, gpus: int = 0) -> Planned:

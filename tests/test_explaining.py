@@ -12,14 +12,14 @@ import torch
 from PIL import Image
 from workspace import LIBRARY, STUDY, Workspace
 
-from synthmix import engine
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.data import Split
 from synthmix.explainers import masking
 from synthmix.explaining import Images
 from synthmix.figures import masking as masking_figure
 from synthmix.files import write_rows
 from synthmix.models import vit_block
+from synthmix.networks import engine
 
 # ---- masking ---------------------------------------------------------------------------------------------------------
 

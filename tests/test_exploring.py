@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from synthmix import engine, exploring, pools, training
-from synthmix.artefacts import Artefacts
-from synthmix.configuration import read_studies, validate_config
+from synthmix import training
+from synthmix.analysis import exploring
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import augmentation, channel_correlation, channel_histograms, class_counts, sharpness
 from synthmix.files import write_arrays, write_json
-from synthmix.plan import Plan
-from synthmix.products import Products
-from synthmix.specs import Specs
+from synthmix.images import pools
+from synthmix.networks import engine
+from synthmix.planning.configuration import read_studies, validate_config
+from synthmix.planning.plan import Plan
+from synthmix.planning.products import Products
+from synthmix.planning.specs import Specs
 from synthmix.streams import seed
 
 CLASSES = ["ant", "bee", "cow"]

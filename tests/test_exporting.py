@@ -17,13 +17,16 @@ from huggingface_hub import DatasetCard, ModelCard
 from PIL import Image as Picture
 from workspace import REPOSITORY, STUDY, Workspace
 
-from synthmix import data, exported_pools, exporting, pools, records
-from synthmix.configuration import read_studies
-from synthmix.exporting import ExportError
+from synthmix import data, records
+from synthmix.exports import exporting
+from synthmix.exports import pools as exports
+from synthmix.exports.exporting import ExportError
 from synthmix.files import read_arrays, read_json, write_json
-from synthmix.plan import Plan
+from synthmix.images import pools
+from synthmix.planning.configuration import read_studies
+from synthmix.planning.plan import Plan
+from synthmix.planning.specs import Specs
 from synthmix.spec import digest
-from synthmix.specs import Specs
 
 ONE = "results/pools/digits/ddpm/all/shard-0000.parquet"
 RUN = "shot3-syn4/cnn/single/1"
@@ -103,10 +106,10 @@ def test_a_large_pool_is_several_files(tmp_path: Path, monkeypatch: pytest.Monke
     paths = [tmp_path / f"{index}" for index in range(3)]
     for path in paths:
         path.write_bytes(b"0" * 10)
-    monkeypatch.setattr(exported_pools, "FILE_BYTES", 25)
-    assert list(exported_pools._parts(list(map(str, paths)))) == [[*map(str, paths[:2])], [str(paths[2])]]
-    monkeypatch.setattr(exported_pools, "FILE_BYTES", 5)
-    assert [len(part) for part in exported_pools._parts(list(map(str, paths)))] == [1, 1, 1]
+    monkeypatch.setattr(exports, "FILE_BYTES", 25)
+    assert list(exports._parts(list(map(str, paths)))) == [[*map(str, paths[:2])], [str(paths[2])]]
+    monkeypatch.setattr(exports, "FILE_BYTES", 5)
+    assert [len(part) for part in exports._parts(list(map(str, paths)))] == [1, 1, 1]
 
 
 PROMPTED = {
@@ -122,20 +125,20 @@ PROMPTED = {
 
 
 @pytest.fixture
-def prompted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], exported_pools.ExportedPool]:
+def prompted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], exports.ExportedPool]:
     """A pool of two classes with prompts, under a rule for flagged images; class 1 has a flagged one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()
     (tmp_path / "prompts.csv").write_text("class,prompt,negative_prompt\n0,a ring,\n1,a bar | a line,blurred\n")
 
-    def made(safety: str) -> exported_pools.ExportedPool:
+    def made(safety: str) -> exports.ExportedPool:
         study = copy.deepcopy(PROMPTED)
         study["generators"]["asked"]["safety"] = safety
         (tmp_path / "studies/study.yaml").write_text(json.dumps(study))
         plan = Plan({}, read_studies("studies", ["study"]).active)
         meta = {"classes": ["0", "1"], "size": [8, 8], "channels": 1, "counts": {"train": {"0": 3, "1": 4}}}
         write_json("results/data/digits/meta.json", meta | {"source": {"source": "embedded", "sha256": "0" * 64}})
-        pool = exported_pools.ExportedPool(plan, "study", "digits", "asked")
+        pool = exports.ExportedPool(plan, "study", "digits", "asked")
         for label, path in enumerate(pool.paths):
             images = np.full((2, 8, 8, 1), 100 * label, dtype=np.uint8)
             kept = {"flagged": np.array([False, bool(label)]), "keeps_flagged": safety == "record"}
@@ -148,7 +151,7 @@ def prompted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return made
 
 
-def test_prompts_and_flags(prompted: Callable[[str], exported_pools.ExportedPool], tmp_path: Path) -> None:
+def test_prompts_and_flags(prompted: Callable[[str], exports.ExportedPool], tmp_path: Path) -> None:
     pool = prompted("drop")
     pool.require()
     with exporting.whole_folder(tmp_path / "drop") as folder:

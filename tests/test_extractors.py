@@ -12,13 +12,13 @@ from safetensors.torch import load_file, save_file
 from sklearn.datasets import load_sample_image
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
-from synthmix import weights as weights_module
 from synthmix.extractors import classifier, clip, dinov2, inception
 from synthmix.extractors import timm as timm_extractor
-from synthmix.features import Features, extract
+from synthmix.features.extraction import Features, extract
 from synthmix.files import DamagedFileError, sha256
 from synthmix.models import feature_cnn
-from synthmix.weights import MissingWeightsError
+from synthmix.networks import weights as weights_module
+from synthmix.networks.weights import MissingWeightsError
 
 MODEL = {"architecture": "feature_cnn", "width": 12}
 DINOV2 = {"kind": "dinov2", "variant": "test_vit.r160_in1k", "image_size": 160}  # timm's own network for tests

@@ -8,11 +8,11 @@ import torch
 
 from synthmix import extractors_by_seed
 from synthmix.data import Split
-from synthmix.draws import draw_real
-from synthmix.features import extract
+from synthmix.features.extraction import extract
 from synthmix.files import DamagedFileError, write_arrays
+from synthmix.images.draws import draw_real
 from synthmix.models import feature_cnn
-from synthmix.plan import members
+from synthmix.planning.plan import members
 
 MODEL = {"architecture": "feature_cnn", "width": 4}
 META = {"channels": 1, "size": [8, 8], "classes": ["cat", "dog", "owl"]}

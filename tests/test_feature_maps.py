@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from synthmix import engine
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.data import Split
 from synthmix.explainers import feature_maps
 from synthmix.explaining import Images
 from synthmix.figures import feature_maps as figure_of_maps
 from synthmix.files import write_json, write_rows
 from synthmix.models import resnet, vit_block
+from synthmix.networks import engine
 
 CLASSES = ["ant", "bee"]
 RESNET = {"depth": 18, "stem": "cifar", "width": 6}

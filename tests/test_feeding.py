@@ -14,11 +14,13 @@ from test_frozen import build as build_frozen
 from test_training import NETWORKS, RECIPES, StopAt, assert_equal
 from workspace import RUNS, Workspace
 
-from synthmix import engine, evaluating, feeding, files, mapped
-from synthmix.draws import TrainingSet
-from synthmix.feeding import Streamed
-from synthmix.frozen import Features
+from synthmix import evaluating, files
+from synthmix.images import feeding, mapped
+from synthmix.images.draws import TrainingSet
+from synthmix.images.feeding import Streamed
 from synthmix.models import feature_cnn
+from synthmix.networks import engine
+from synthmix.networks.frozen import Features
 from synthmix.store import Entry
 from synthmix.training import Data, fit
 
@@ -157,7 +159,7 @@ import numpy as np, torch
 from types import SimpleNamespace
 from torch import nn
 from synthmix import data, engine, evaluating, mapped, training
-from synthmix.draws import TrainingSet
+from synthmix.images.draws import TrainingSet
 from synthmix.store import Entry
 from pathlib import Path
 torch.set_num_threads(1)

@@ -16,10 +16,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
-from synthmix import pools, rendering, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import arms, confusion, ladder, learning_curves, samples, style, usefulness
 from synthmix.files import read_arrays, read_json, write_arrays, write_json
+from synthmix.images import pools
+from synthmix.reports import rendering
 
 LABELS = {"org": "ORG", "shot3-own20": "own generator", "cnn": "CNN"}
 SPECS: dict[str, dict[str, Any]] = {

@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from workspace import STUDY, Workspace
 
-from synthmix import extractors_by_seed, filtering, pools
+from synthmix import extractors_by_seed, filtering
 from synthmix.data import Split
-from synthmix.draws import of_seed
 from synthmix.files import read_json
 from synthmix.filters import confidence
+from synthmix.images import pools
+from synthmix.images.draws import of_seed
 
 pytestmark = pytest.mark.workflow
 

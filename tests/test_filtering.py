@@ -9,18 +9,18 @@ import torch
 from networks import CLIP, save_clip_with_text
 from safetensors.torch import load_file, save_file
 
-from synthmix import kept as tables
-from synthmix import pools
 from synthmix.data import Split
-from synthmix.draws import assemble
 from synthmix.extractors import clip
-from synthmix.features import Features
+from synthmix.features.extraction import Features
 from synthmix.files import DamagedFileError
 from synthmix.filtering import TooFewImagesError, View, choose
 from synthmix.filters import clip_score, confidence, distance, diversity
-from synthmix.kept import Kept
-from synthmix.pools import Pool
-from synthmix.weights import MissingWeightsError
+from synthmix.images import kept as tables
+from synthmix.images import pools
+from synthmix.images.draws import assemble
+from synthmix.images.kept import Kept
+from synthmix.images.pools import Pool
+from synthmix.networks.weights import MissingWeightsError
 
 CLASSES = ["cat", "dog", "owl"]
 TRAIN = Split(np.zeros((3, 2, 2, 1), np.uint8), np.arange(3), np.arange(3))

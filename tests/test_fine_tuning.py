@@ -11,7 +11,8 @@ from test_small_pipeline import IMAGES, LABELS, NAMES, NEVER, RECIPE
 from test_small_pipeline import fit as fit_small
 from test_training import StopAt
 
-from synthmix import data, files, generator_checks, layout
+from synthmix import data, files, layout
+from synthmix.checks import generators
 from synthmix.generators import text2image
 from synthmix.store import Entry
 from synthmix.trainers import lora, textual_inversion, train_from_scratch
@@ -244,10 +245,10 @@ def test_what_cannot_work_is_said_before_anything_starts(folder, tmp_path):
     rows = tmp_path / "p.csv"
     rows.write_text("class,prompt\ncat,a {class}\ncat,a red cat\ndog,a {class}\n")
     definition = {**generator("textual_inversion", folder), "prompts": str(rows)}
-    problems = list(generator_checks.generator(definition))
+    problems = list(generators.generator(definition))
     text = f"{rows}: a prompt of class cat does not hold {{class}}, where textual_inversion writes its word; add it"
     assert problems == [("prompts", text)]
     save_dit(tmp_path / "dit")
     definition = {**generator("lora", tmp_path / "dit"), "template": "a {class}"}
     text = f"{tmp_path / 'dit'} is a DiTPipeline, and lora is for a StableDiffusionPipeline; name another one"
-    assert list(generator_checks.generator(definition)) == [("pipeline", text)]
+    assert list(generators.generator(definition)) == [("pipeline", text)]

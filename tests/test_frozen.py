@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from synthmix import engine, evaluating, frozen
-from synthmix.draws import TrainingSet
-from synthmix.frozen import Features
+from synthmix import evaluating
+from synthmix.images.draws import TrainingSet
+from synthmix.networks import engine, frozen
+from synthmix.networks.frozen import Features
 from synthmix.store import Entry
 from synthmix.training import Data, fit
 

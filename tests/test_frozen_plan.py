@@ -6,7 +6,7 @@ import pytest
 from workspace import LIBRARY, RUNS, STUDY, Workspace, running, wait_until
 
 from synthmix.files import read_json
-from synthmix.plan import ENVIRONMENT
+from synthmix.planning.plan import ENVIRONMENT
 
 pytestmark = pytest.mark.workflow
 
@@ -48,7 +48,7 @@ def test_code_edited_while_jobs_run_stops_them(workspace: Workspace, tmp_path: P
     with running(workspace, *MODELS) as snakemake:
         wait_until(lambda: workspace.working(), snakemake)
         # half of the labels become another wrong class than planned
-        workspace.replace(f"{LIBRARY}/draws.py", NOISE, NOISE.replace("labels + offsets", "labels - offsets"))
+        workspace.replace(f"{LIBRARY}/images/draws.py", NOISE, NOISE.replace("labels + offsets", "labels - offsets"))
         assert snakemake.wait() != 0
     # the job that had read its code finished as planned, the other one said what to do
     finished = [name for name in MODELS if (workspace / name).exists()]
@@ -66,6 +66,6 @@ def test_processes_that_snakemake_starts_keep_to_its_plan(workspace: Workspace) 
     (plan,) = (workspace / ".snakemake/synthmix").glob("*.json")
     assert read_json(plan)["studies"]["tiny"]["recipes"]["single"]["learning_rate"] == 0.003
     workspace.replace(STUDY, OLD, LATER)
-    workspace.replace(f"{LIBRARY}/draws.py", NOISE, NOISE.replace("labels + offsets", "labels - offsets"))
+    workspace.replace(f"{LIBRARY}/images/draws.py", NOISE, NOISE.replace("labels + offsets", "labels - offsets"))
     assert workspace.planned(*MODELS, **{ENVIRONMENT: str(plan)}) == {}
     assert workspace.planned(*MODELS) == {"train": 2}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.explainers import cam
 from synthmix.figures import cam as cam_figure
 from synthmix.figures import disagreements, gallery, style, tiles

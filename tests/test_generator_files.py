@@ -9,9 +9,9 @@ from PIL import Image
 from test_data import parquet, pixels, write_folder
 from workspace import STUDY, Workspace
 
-from synthmix import pools
 from synthmix.data import DatasetError, to_array
 from synthmix.generators import files
+from synthmix.images import pools
 
 SETTINGS = {"data": "unused", "offline": True}
 META = {"classes": ["a", "b"], "size": [8, 8], "channels": 3}

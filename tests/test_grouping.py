@@ -11,8 +11,9 @@ import pytest
 from small_studies import SHARED
 from test_configuration import error_of, write
 
-from synthmix import grouping, known
-from synthmix.configuration import read_studies
+from synthmix.checks import known
+from synthmix.planning import grouping
+from synthmix.planning.configuration import read_studies
 
 ROOT = Path(__file__).parents[1]
 HALVES = "class,group\n" + "".join(f"{digit},{'low' if digit < 5 else 'high'}\n" for digit in range(10))

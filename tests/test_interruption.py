@@ -58,7 +58,7 @@ def test_a_generator_survives_the_end_of_snakemake_and_its_own(workspace: Worksp
     workspace.replace(STUDY, "    steps: 6\n", f"    steps: {STEPS}\n")
     reference = workspace.copy(tmp_path / "reference")
     reference.snakemake(target)
-    workspace.slow_down("denoising.py")
+    workspace.slow_down("generation/denoising.py")
 
     with running(workspace, target) as snakemake:  # SIGTERM to the job
         first = wait_until_saved(workspace, snakemake)

@@ -6,7 +6,8 @@ import datasets
 import pytest
 from test_data import DIGITS, parquet, pixels, prepare, shared, write_folder
 
-from synthmix import known, layout
+from synthmix import layout
+from synthmix.checks import known
 from synthmix.files import write_json
 from synthmix.generators import files
 from synthmix.records import Record, path_of, write

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from synthmix import licences
-from synthmix.configuration import ConfigurationError, read_studies
-from synthmix.licences import Licence, Source
-from synthmix.plan import Plan
-from synthmix.specs import Specs
+from synthmix.exports import licences
+from synthmix.exports.licences import Licence, Source
+from synthmix.planning.configuration import ConfigurationError, read_studies
+from synthmix.planning.plan import Plan
+from synthmix.planning.specs import Specs
 
 FREE = {"id": "cc-by-4.0", "redistribute": "yes"}
 TRAINING = {"steps": 1, "batch_size": 4, "learning_rate": 0.001}

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthmix import data, draws, mapped, pools
+from synthmix import data
 from synthmix.data import Split
 from synthmix.files import DamagedFileError, write_arrays
-from synthmix.mapped import Mapped, Rows
-from synthmix.pools import Pool
+from synthmix.images import draws, mapped, pools
+from synthmix.images.mapped import Mapped, Rows
+from synthmix.images.pools import Pool
 
 SCRIPTS = Path(__file__).parents[1] / "workflow/scripts"
 RANDOM = np.random.default_rng(0)

@@ -7,8 +7,8 @@ import torch_fidelity
 from torch import nn
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
-from synthmix import metrics
-from synthmix.features import Features, ImageDataset, PosteriorExtractor, extract, register
+from synthmix.features import metrics
+from synthmix.features.extraction import Features, ImageDataset, PosteriorExtractor, extract, register
 
 
 def features(values, labels=None, logits=None):

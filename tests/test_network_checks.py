@@ -13,8 +13,8 @@ import yaml
 from safetensors.torch import save_file
 from workspace import STUDY, Workspace
 
-from synthmix import model_checks, network_checks
-from synthmix.network_checks import NetworkError
+from synthmix.checks import models, networks
+from synthmix.checks.networks import NetworkError
 
 VIT = {"architecture": "timm", "name": "vit_tiny_patch16_224"}
 SMALL = {"architecture": "timm", "name": "test_vit", "input_size": 32}
@@ -26,7 +26,7 @@ def check(folder: Path, model: dict[str, Any], offline: bool = False, runs: bool
     plan: Any = SimpleNamespace(definitions=definitions, config={"weights": str(folder), "offline": offline})
     names = {"dataset": "digits", "model": "net"}
     jobs: Any = [SimpleNamespace(runs=runs, rule="train", wildcards=names, spec={"model": model})]
-    network_checks.networks(jobs, plan)
+    networks.check(jobs, plan)
 
 
 def test_networks_whose_attention_is_not_known_are_refused_before_they_are_explained() -> None:
@@ -39,7 +39,7 @@ def test_networks_whose_attention_is_not_known_are_refused_before_they_are_expla
         spec = {"model": model, "explainer": own}
         jobs: Any = [SimpleNamespace(runs=True, rule="explain", wildcards=names, spec=spec)]
         plan: Any = SimpleNamespace(definitions=definitions, config={})
-        network_checks.networks(jobs, plan)
+        networks.check(jobs, plan)
 
     look("vit_tiny_patch16_224", layers=[-12, 1])
     look("resnet18", kind="cam")
@@ -91,7 +91,7 @@ def test_a_missing_download_is_refused_where_none_is_allowed(tmp_path: Path) -> 
     ],
 )
 def test_names_are_those_of_the_library(library: str, registered: Callable[[], list[str]]) -> None:
-    assert model_checks.names(library) == set(registered())
+    assert models.names(library) == set(registered())
 
 
 @pytest.mark.workflow

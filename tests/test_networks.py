@@ -7,16 +7,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from synthmix import engine, networks
 from synthmix.models import timm as timm_model
 from synthmix.models import torchvision as torchvision_model
+from synthmix.networks import engine, libraries
 
 MODEL_B = {"hidden": 2048, "batch_norm": True, "dropout": 0.3}
 SMALL = {"name": "shufflenet_v2_x0_5"}  # 1.4 million parameters
 
 
 def without_values(module: Any, name: str, classes: int, size: int = 224, **model: Any) -> nn.Module:
-    return networks.without_values(lambda: module.build({"name": name, **model}, 3, size, classes))
+    return libraries.without_values(lambda: module.build({"name": name, **model}, 3, size, classes))
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_networks_of_their_own_library_have_the_same_logits() -> None:
 
 def test_a_head_has_the_layers_that_it_names() -> None:
     torch.manual_seed(0)
-    head = networks.head({"hidden": 4, "batch_norm": True, "dropout": 0.5}, 3, 2)
+    head = libraries.head({"hidden": 4, "batch_norm": True, "dropout": 0.5}, 3, 2)
     assert [type(layer) for layer in head] == [nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout, nn.Linear]
     assert head[3].p == 0.5
-    assert [type(layer) for layer in networks.head({"hidden": 4}, 3, 2)] == [nn.Linear, nn.ReLU, nn.Linear]
-    assert isinstance(networks.head(None, 3, 2), nn.Linear)
+    assert [type(layer) for layer in libraries.head({"hidden": 4}, 3, 2)] == [nn.Linear, nn.ReLU, nn.Linear]
+    assert isinstance(libraries.head(None, 3, 2), nn.Linear)
 
 
 @pytest.mark.parametrize(

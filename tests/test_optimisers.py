@@ -3,9 +3,9 @@
 import pytest
 from torch import nn
 
-from synthmix import optimisers
-from synthmix.engine import Classifier
-from synthmix.optimisers import freeze, optimiser, rates
+from synthmix.networks import optimisers
+from synthmix.networks.engine import Classifier
+from synthmix.networks.optimisers import freeze, optimiser, rates
 
 SGD = {"optimizer": "sgd", "learning_rate": 0.1}
 

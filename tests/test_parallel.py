@@ -17,11 +17,13 @@ import torch
 from test_diffusion import GENERATOR, IMAGES, LABELS, NEVER
 from torch.multiprocessing import ProcessExitedException
 
-from synthmix import code, diffusion, job, measuring, parallel, training
-from synthmix.draws import TrainingSet
+from synthmix import code, job, training
+from synthmix.generation import diffusion
+from synthmix.images.draws import TrainingSet
 from synthmix.interruption import SIGNALS, Interruption
 from synthmix.models import cnn_block
-from synthmix.parallel import Team
+from synthmix.networks import measuring, parallel
+from synthmix.networks.parallel import Team
 from synthmix.store import Entry
 from synthmix.trainers import train_from_scratch
 
@@ -238,8 +240,10 @@ def test_a_process_told_to_stop_before_it_listens_is_no_failure(number):
 
 
 def test_a_process_with_other_code_than_the_planned_does_not_begin():
-    others = ("/nowhere", 1, "synthmix/diffusion.py", "0" * 16, 1.0, None, None, ())
-    with pytest.raises(code.CodeChangedError, match="synthmix/diffusion.py, or something that it uses, was edited"):
+    others = ("/nowhere", 1, "synthmix/generation/diffusion.py", "0" * 16, 1.0, None, None, ())
+    with pytest.raises(
+        code.CodeChangedError, match="synthmix/generation/diffusion.py, or something that it uses, was edited"
+    ):
         parallel._join(0, 2, "cpu", *others)
 
 

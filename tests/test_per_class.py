@@ -13,10 +13,10 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 from test_configuration import STUDY, error_of, write
 
-from synthmix import class_arms, per_class
-from synthmix.artefacts import Artefacts
-from synthmix.configuration import read_studies
+from synthmix.analysis import class_arms, per_class
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import classes as figure
+from synthmix.planning.configuration import read_studies
 from synthmix.tables import best_classes, classes
 
 ARMS = {"dataset": "digits", "training_set": ["shot3-syn80", "shot3"], "model": "cnn", "recipe": "cnn-steps"}

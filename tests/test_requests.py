@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from synthmix.configuration import ConfigurationError, read_studies, validate_config
 from synthmix.gpus import requested
-from synthmix.plan import Plan
-from synthmix.requests import Requests
+from synthmix.planning.configuration import ConfigurationError, read_studies, validate_config
+from synthmix.planning.plan import Plan
+from synthmix.planning.requests import Requests
 
 TINY = Path(__file__).parent / "studies/tiny.yaml"
 

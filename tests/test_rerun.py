@@ -18,6 +18,8 @@ SHOWN = {"experiments": 1, "comparisons": 1, "table": 2, "figure": 1, "report": 
 EVERY_RUN = SHOWN | {"train": 4, "evaluate": 4, "cross_test": 1}
 EVERY_SCORE = {"score": 2, "table": 1, "report": 1}
 EVERYTHING = EVERY_RUN | {"score": 2, "table": 3, "figure": 2}  # that depends on generated images
+NEW_IMAGES = EVERYTHING | {"train_generator": 1, "train_generator_by_seed": 1, "generate": 2}
+NEW_EXTRACTOR = EVERY_RUN | {"train_extractor": 1, "reference": 1, "score": 2, "table": 3}
 
 
 def test_a_copied_workspace_is_up_to_date(workspace: Workspace) -> None:
@@ -81,7 +83,7 @@ def change_annotations(w: Workspace) -> None:
     w.replace(
         f"{LIBRARY}/training.py", "    state = entry.load()\n", "    state: dict[str, Any] | None = entry.load()\n"
     )
-    w.replace(f"{LIBRARY}/draws.py", "def of_seed(pool: Pool, seed: int) -> Pool:", "def of_seed(pool, seed):")
+    w.replace(f"{LIBRARY}/images/draws.py", "def of_seed(pool: Pool, seed: int) -> Pool:", "def of_seed(pool, seed):")
 
 
 def add_unused_function(w: Workspace) -> None:
@@ -263,22 +265,34 @@ def change_function(workspace: Workspace, file: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("file", "function", "planned"),
     [
-        ("draws.py", "noisy_labels", EVERY_RUN),
+        ("images/draws.py", "noisy_labels", EVERY_RUN),
         ("runs.py", "write", EVERY_RUN),
         # the extractor is a classifier, trained by the same code
-        ("schedules.py", "rate_factor", EVERY_RUN | {"train_extractor": 1, "reference": 1, "score": 2, "table": 3}),
+        (
+            "networks/schedules.py",
+            "rate_factor",
+            NEW_EXTRACTOR,
+        ),
         ("models/vit_block.py", "build", SHOWN | {"train": 2, "evaluate": 2, "cross_test": 1}),
-        ("diffusion.py", "fit", EVERYTHING | {"train_generator": 1, "train_generator_by_seed": 1, "generate": 2}),
-        ("diffusion.py", "sample", EVERYTHING | {"generate": 2}),
-        ("denoising.py", "optimise", EVERYTHING | {"train_generator": 1, "train_generator_by_seed": 1, "generate": 2}),
-        ("trainers/ddpm.py", "write", EVERYTHING | {"train_generator": 1, "train_generator_by_seed": 1, "generate": 2}),
-        ("shards.py", "draw_shard", EVERYTHING | {"generate": 2}),
+        (
+            "generation/diffusion.py",
+            "fit",
+            NEW_IMAGES,
+        ),
+        ("generation/diffusion.py", "sample", EVERYTHING | {"generate": 2}),
+        (
+            "generation/denoising.py",
+            "optimise",
+            NEW_IMAGES,
+        ),
+        ("trainers/ddpm.py", "write", NEW_IMAGES),
+        ("images/shards.py", "draw_shard", EVERYTHING | {"generate": 2}),
         ("evaluating.py", "write_results", SHOWN | {"evaluate": 4}),
         ("scoring.py", "score", EVERY_SCORE),
-        ("features.py", "extract", EVERY_SCORE | {"reference": 1}),
+        ("features/extraction.py", "extract", EVERY_SCORE | {"reference": 1}),
         ("references.py", "measure", EVERY_SCORE | {"reference": 1}),
         ("figures/arms.py", "draw", {"figure": 1, "report": 1}),
-        ("rendering.py", "save_figure", {"figure": 2, "report": 1}),
+        ("reports/rendering.py", "save_figure", {"figure": 2, "report": 1}),
     ],
 )
 def test_a_function_reruns_what_calls_it(

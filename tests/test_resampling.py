@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from synthmix import resampling, statistics
+from synthmix.analysis import resampling, statistics
 
 SEEDS, IMAGES = 3, 60
 RANDOM = np.random.default_rng(0)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from synthmix import statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.robustness import MEAN
 from synthmix.corrupting import COLUMNS
 from synthmix.figures import corrupted_images as images_figure
 from synthmix.figures import robustness as robustness_figure
 from synthmix.files import write_arrays, write_rows
-from synthmix.robustness import MEAN
 from synthmix.tables import robustness as robustness_table
 
 SEEDS, SEVERITIES, KINDS = range(4), (1, 3, 5), ("blur", "low_light")

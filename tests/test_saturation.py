@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from test_configuration import STUDY, error_of, write
 
-from synthmix import ladder_checks, rendering, saturation, statistics
-from synthmix.artefacts import Artefacts
-from synthmix.configuration import read_studies
+from synthmix.analysis import saturation, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.saturation import SHAPES, Ladder
+from synthmix.checks import ladders
 from synthmix.figures import ladder as figure
 from synthmix.files import write_json
-from synthmix.saturation import SHAPES, Ladder
+from synthmix.planning.configuration import read_studies
+from synthmix.reports import rendering
 from synthmix.tables import saturation as table
 
 ADDED = np.array([0.0, 3, 5, 10, 15, 20, 35, 40])
@@ -186,4 +188,4 @@ def test_ladders_that_cannot_be_fitted(tmp_path: Path, monkeypatch: Any, view: d
 
 
 def test_both_say_how_many_points_a_curve_needs() -> None:
-    assert ladder_checks.POINTS == saturation.POINTS
+    assert ladders.POINTS == saturation.POINTS

@@ -5,7 +5,7 @@ import time
 import pytest
 from workspace import STUDY, Workspace
 
-from synthmix.yaml_reader import read_yaml
+from synthmix.planning.yaml_reader import read_yaml
 
 pytestmark = pytest.mark.workflow
 

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from synthmix import rendering, scaling, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import scaling, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.scaling import Curve
 from synthmix.figures import power_law as figure
-from synthmix.formatting import bracket
-from synthmix.scaling import Curve
+from synthmix.reports import rendering
+from synthmix.reports.formatting import bracket
 from synthmix.tables import best, overtaking, power_law
 
 IMAGES = (128, 256, 512, 1024, 2048)

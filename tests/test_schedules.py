@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from synthmix.schedules import Schedule, budget, rate_factor, validation_interval
+from synthmix.networks.schedules import Schedule, budget, rate_factor, validation_interval
 
 EPOCHS, STEPS = {"epochs": 4, "batch_size": 8}, {"steps": 40, "batch_size": 8}
 

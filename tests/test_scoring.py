@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthmix import metrics
-from synthmix.configuration import read_studies, validate_config
-from synthmix.features import Features
-from synthmix.plan import Plan
+from synthmix.features import metrics
+from synthmix.features.extraction import Features
+from synthmix.images.stratify import split_halves, stratified_order
+from synthmix.planning.configuration import read_studies, validate_config
+from synthmix.planning.plan import Plan
 from synthmix.scoring import repeated_intervals, score, subsample_intervals
-from synthmix.stratify import split_halves, stratified_order
 
 EXTRACTOR = {"name": "test", "kind": "classifier", "dimension": 6, "weights_sha256": "0" * 64}
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from synthmix import choosing, rendering, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import choosing, statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.files import write_json
+from synthmix.reports import rendering
 from synthmix.tables import searched
 
 SEEDS, SELECTION = list(range(6)), [100, 101]

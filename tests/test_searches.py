@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from workspace import REPOSITORY
 
-from synthmix import searches
-from synthmix.configuration import read_studies, read_yaml, validate_config
-from synthmix.plan import Job, Plan
-from synthmix.products import Products
-from synthmix.specs import Specs
+from synthmix.planning import searches
+from synthmix.planning.configuration import read_studies, read_yaml, validate_config
+from synthmix.planning.plan import Job, Plan
+from synthmix.planning.products import Products
+from synthmix.planning.specs import Specs
 
 TINY = read_yaml(REPOSITORY / "tests/studies/tiny.yaml")
 GRID = {"learning_rate": [0.003, 0.01], "weight_decay": [0, 0.0005]}

@@ -9,7 +9,8 @@ from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 from test_training import StopAt
 
-from synthmix import layout, pixel_vae, small_pipeline
+from synthmix import layout
+from synthmix.generation import pixel_vae, small_pipeline
 from synthmix.generators import text2image
 from synthmix.store import Entry
 from synthmix.trainers import train_from_scratch

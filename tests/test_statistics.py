@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from synthmix import statistics
+from synthmix.analysis import statistics
 
 
 def test_t_interval_of_three_values_by_hand() -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from synthmix.draws import draw_held_back, draw_real, noisy_labels
-from synthmix.stratify import split_halves, stratified_order
+from synthmix.images.draws import draw_held_back, draw_real, noisy_labels
+from synthmix.images.stratify import split_halves, stratified_order
 from synthmix.streams import seed, stream
 
 LABELS = np.arange(30) % 3

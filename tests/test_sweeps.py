@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthmix import rendering, statistics, sweeps
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics, sweeps
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import epochs, width
 from synthmix.files import write_rows
-from synthmix.rendering import Table
+from synthmix.reports import rendering
+from synthmix.reports.rendering import Table
 from synthmix.tables import threshold
 
 WIDTHS = (1, 2, 4, 8, 16)

@@ -13,12 +13,14 @@ import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from synthmix import comparisons, formatting, rendering, statistics
-from synthmix.artefacts import Artefacts
+from synthmix import comparisons
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.files import read_json, write_json
-from synthmix.formatting import metric_title
-from synthmix.rendering import Table
-from synthmix.schema import read_schema
+from synthmix.planning.schema import read_schema
+from synthmix.reports import formatting, rendering
+from synthmix.reports.formatting import metric_title
+from synthmix.reports.rendering import Table
 from synthmix.tables import accuracy, cost, cross_test, overview, ranking, scores
 
 FEWSHOT = {

@@ -7,11 +7,13 @@ import pytest
 import torch
 from networks import save_stable_diffusion
 
-from synthmix import data, pipelines, pools, prompts
+from synthmix import data
+from synthmix.generation import pipelines
 from synthmix.generators import text2image
-from synthmix.shards import draw_shard
+from synthmix.images import pools, prompts
+from synthmix.images.shards import draw_shard
+from synthmix.networks.weights import MissingWeightsError
 from synthmix.store import Entry
-from synthmix.weights import MissingWeightsError
 
 META = {"name": "pets", "classes": ["cat", "dog"], "size": [8, 8], "channels": 3}
 SAMPLING = {"sampler": "dpm-solver++", "steps": 2, "guidance": 3.0, "batch_size": 3, "seed": 0}

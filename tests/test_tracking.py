@@ -11,8 +11,8 @@ import pytest
 from workspace import RUNS, STUDY, Workspace
 
 from synthmix import tracking
-from synthmix.configuration import ConfigurationError, validate_config
-from synthmix.plan import Job
+from synthmix.planning.configuration import ConfigurationError, validate_config
+from synthmix.planning.plan import Job
 from synthmix.trackers import mlflow, wandb
 from synthmix.tracking import Finished
 

@@ -11,12 +11,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from synthmix import diffusion, schedules, training
-from synthmix.draws import TrainingSet
-from synthmix.engine import Classifier
+from synthmix import training
+from synthmix.generation import diffusion
+from synthmix.images.draws import TrainingSet
 from synthmix.interruption import Interruption
-from synthmix.measuring import DivergedError
 from synthmix.models import cnn_block, feature_cnn
+from synthmix.networks import schedules
+from synthmix.networks.engine import Classifier
+from synthmix.networks.measuring import DivergedError
 from synthmix.store import Entry
 from synthmix.training import Data, fit
 

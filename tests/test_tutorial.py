@@ -12,7 +12,7 @@ import pytest
 from matplotlib import pyplot
 from workspace import REPOSITORY, Workspace
 
-from synthmix.plan import ENVIRONMENT
+from synthmix.planning.plan import ENVIRONMENT
 
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 NOTEBOOK = "docs/experiments.ipynb"

@@ -8,7 +8,7 @@ import small_studies
 from small_studies import read_table
 from workspace import Workspace
 
-from synthmix.statistics import t_interval
+from synthmix.analysis.statistics import t_interval
 
 NAME = "vit_vs_cnn-small"
 SHIPPED = small_studies.read(NAME)

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from synthmix import pairwise, rendering
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import pairwise
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.files import write_rows
+from synthmix.reports import rendering
 from synthmix.tables import when
 
 

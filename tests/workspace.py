@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from synthmix.plan import ENVIRONMENT
+from synthmix.planning.plan import ENVIRONMENT
 from synthmix.store import Entry
 
 REPOSITORY = Path(__file__).parents[1]

@@ -7,16 +7,16 @@ from typing import Any
 
 import fabricate
 
-from synthmix import rendering, report_latex, report_page
-from synthmix.artefacts import Artefacts
-from synthmix.citations import bibtex
-from synthmix.configuration import read_studies, validate_config
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import arms, confusion, samples
 from synthmix.files import read_json, write_text
-from synthmix.plan import Plan
-from synthmix.products import Products
-from synthmix.report_plan import Reports
+from synthmix.planning.configuration import read_studies, validate_config
+from synthmix.planning.plan import Plan
+from synthmix.planning.products import Products
 from synthmix.reporting import Report, Results, compose
+from synthmix.reports import latex, page, rendering
+from synthmix.reports.citations import bibtex
+from synthmix.reports.contents import Reports
 from synthmix.tables import accuracy, cost, overview, scores
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -74,8 +74,8 @@ def digits(root: Path) -> tuple[Report, Path]:
             else:
                 rendering.save_figure(module.draw(view, artefacts), paths)
     report = compose(spec, results(artefacts, spec["definitions"]["training_sets"]))
-    write_text(folder / "report.html", report_page.page(report, folder))
-    write_text(folder / "report.tex", report_latex.document(report))
+    write_text(folder / "report.html", page.page(report, folder))
+    write_text(folder / "report.tex", latex.document(report))
     write_text(folder / "references.bib", bibtex(report.references))
     return report, folder
 

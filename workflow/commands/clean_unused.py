@@ -14,8 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from synthmix import graph, layout, records  # noqa: E402 (the library is not installed)
-from synthmix.graph import Planned  # noqa: E402
+from synthmix import layout, records  # noqa: E402 (the library is not installed)
+from synthmix.planning import graph  # noqa: E402 (the library is not installed)
+from synthmix.planning.graph import Planned  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
 from synthmix.units import units  # noqa: E402
 

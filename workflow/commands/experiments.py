@@ -12,12 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from synthmix import experiment_table, sides  # noqa: E402 (the library is not installed)
-from synthmix.commits import CommitError  # noqa: E402
-from synthmix.configuration import ConfigurationError  # noqa: E402
-from synthmix.experiment_table import TableError  # noqa: E402
+from synthmix.comparing import experiment_table, sides  # noqa: E402 (the library is not installed)
+from synthmix.comparing.commits import CommitError  # noqa: E402
+from synthmix.comparing.experiment_table import TableError  # noqa: E402
+from synthmix.comparing.sides import SideError  # noqa: E402
 from synthmix.files import DamagedFileError  # noqa: E402
-from synthmix.sides import SideError  # noqa: E402
+from synthmix.planning.configuration import ConfigurationError  # noqa: E402
 
 
 def main() -> int:

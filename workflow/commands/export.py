@@ -15,11 +15,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from synthmix import exporting, licences  # noqa: E402 (the library is not installed)
-from synthmix.configuration import ConfigurationError  # noqa: E402
-from synthmix.exporting import ExportError  # noqa: E402
+from synthmix.exports import exporting, licences  # noqa: E402 (the library is not installed)
+from synthmix.exports.exporting import ExportError  # noqa: E402
 from synthmix.files import DamagedFileError  # noqa: E402
-from synthmix.plan import Plan  # noqa: E402
+from synthmix.planning.configuration import ConfigurationError  # noqa: E402
+from synthmix.planning.plan import Plan  # noqa: E402
 
 
 def main() -> int:
@@ -54,7 +54,7 @@ def _export(arguments: argparse.Namespace) -> None:
     if arguments.push:
         from huggingface_hub import HfApi
 
-        from synthmix import pushing
+        from synthmix.exports import pushing
 
         pushing.require(arguments.push, exported.kind, HfApi())
     with exporting.whole_folder(folder) as temporary:
@@ -70,11 +70,11 @@ def _exported(plan: Plan, study: str, pool: str, run: str) -> Any:
     """What is to be exported. What takes seconds to import is imported once it is known that there is such a thing."""
     if pool:
         found = exporting.find_pool(plan, study, pool)
-        from synthmix.exported_pools import ExportedPool
+        from synthmix.exports.pools import ExportedPool
 
         return ExportedPool(plan, study, *found)
     chosen = exporting.find_run(plan, study, run)
-    from synthmix.exported_models import ExportedModel
+    from synthmix.exports.models import ExportedModel
 
     return ExportedModel(plan, study, chosen)
 

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from synthmix import initial_weights  # noqa: E402 (not installed)
-from synthmix.classes import DatasetError  # noqa: E402
-from synthmix.configuration import ConfigurationError, read_config, read_studies  # noqa: E402 (not installed)
-from synthmix.weights import MissingWeightsError  # noqa: E402
+from synthmix.images.classes import DatasetError  # noqa: E402
+from synthmix.networks.weights import MissingWeightsError  # noqa: E402
+from synthmix.planning import initial_weights  # noqa: E402 (not installed)
+from synthmix.planning.configuration import ConfigurationError, read_config, read_studies  # noqa: E402 (not installed)
 
 
 class Need(NamedTuple):
@@ -104,7 +104,7 @@ def _loader(load: Any, dataset: dict[str, Any], folder: Path) -> Callable[[bool]
 
 
 def _pipeline(generator: dict[str, Any], folder: Path) -> Callable[[bool], list[Path]]:
-    from synthmix import pipelines  # seconds that are spared where no study has one
+    from synthmix.generation import pipelines  # seconds that are spared where no study has one
 
     def get(offline: bool) -> list[Path]:
         found = pipelines.locate(generator["pipeline"], generator.get("revision"), folder, offline)

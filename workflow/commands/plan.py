@@ -16,9 +16,11 @@ from tabulate import tabulate
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from synthmix import changes, graph, planned_power, records  # noqa: E402 (the library is not installed)
-from synthmix.estimates import Cost, Estimate, History, Range, cost  # noqa: E402
-from synthmix.graph import Planned  # noqa: E402
+from synthmix import records  # noqa: E402 (the library is not installed)
+from synthmix.analysis import planned_power  # noqa: E402 (the library is not installed)
+from synthmix.planning import changes, graph  # noqa: E402 (the library is not installed)
+from synthmix.planning.estimates import Cost, Estimate, History, Range, cost  # noqa: E402
+from synthmix.planning.graph import Planned  # noqa: E402
 
 SHOWN_REASONS = 6  # per stage
 

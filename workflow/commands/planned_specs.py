@@ -1,4 +1,4 @@
-"""The specs of a study's jobs, planned by the code of the working directory; for synthmix.commits, which runs it there.
+"""The specs of a study's jobs, planned by the code of the working directory; for `make diff`, which runs it there.
 
     python .../planned_specs.py STUDY FILE
 
@@ -12,7 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path("workflow/scripts").absolute()))
 
-from synthmix import code, graph  # noqa: E402 (of the commit)
+from synthmix import code  # noqa: E402 (of the commit)
+from synthmix.planning import graph  # noqa: E402 (of the commit)
 
 
 def main() -> int:

@@ -17,11 +17,11 @@ from tabulate import tabulate
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from synthmix import power, statistics  # noqa: E402 (the library is not installed)
-from synthmix.configuration import ConfigurationError  # noqa: E402
-from synthmix.formatting import count, joined, run_metric_title  # noqa: E402
-from synthmix.plan import Plan  # noqa: E402
-from synthmix.planned_power import Assumed, Planned, planned, points  # noqa: E402
+from synthmix.analysis import power, statistics  # noqa: E402 (the library is not installed)
+from synthmix.analysis.planned_power import Assumed, Planned, planned, points  # noqa: E402
+from synthmix.planning.configuration import ConfigurationError  # noqa: E402
+from synthmix.planning.plan import Plan  # noqa: E402
+from synthmix.reports.formatting import count, joined, run_metric_title  # noqa: E402
 
 ON_THESE = """On the study's own test images: the sign-flip test over seeds.
 p needed: 0.05; where Holm corrects, what is enough whatever the other comparisons show. SD: of the paired difference

@@ -9,8 +9,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from synthmix.configuration import ConfigurationError  # noqa: E402 (the library is not installed)
-from synthmix.plan import Plan  # noqa: E402
+from synthmix.planning.configuration import ConfigurationError  # noqa: E402 (the library is not installed)
+from synthmix.planning.plan import Plan  # noqa: E402
 from synthmix.so_far import build  # noqa: E402
 
 

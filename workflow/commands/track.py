@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
 from synthmix import tracking  # noqa: E402 (the library is not installed)
-from synthmix.configuration import ConfigurationError  # noqa: E402
-from synthmix.plan import Plan  # noqa: E402
+from synthmix.planning.configuration import ConfigurationError  # noqa: E402
+from synthmix.planning.plan import Plan  # noqa: E402
 
 
 def main() -> int:

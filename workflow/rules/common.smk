@@ -1,11 +1,13 @@
 # The plan: every run, job, shard and target is known once this file has been read.
-from synthmix import estimates, graph, layout, network_checks, tracking
-from synthmix.configuration import ConfigurationError
-from synthmix.corruption_specs import CorruptionSpecs
-from synthmix.plan import Job, Plan
-from synthmix.products import Products
-from synthmix.report_plan import Reports
-from synthmix.requests import Requests
+from synthmix import layout, tracking
+from synthmix.checks import networks
+from synthmix.planning import estimates, graph
+from synthmix.planning.configuration import ConfigurationError
+from synthmix.planning.corruption_specs import CorruptionSpecs
+from synthmix.planning.plan import Job, Plan
+from synthmix.planning.products import Products
+from synthmix.reports.contents import Reports
+from synthmix.planning.requests import Requests
 
 try:
     PLAN = Plan.read(config, ROOT, sys.argv[1:])
@@ -23,9 +25,9 @@ onstart:
     slots = None if workflow.local_exec else workflow.nodes
     try:
         estimates.check_budget(graph.planned(), PLAN.config["budget"], slots, os.cpu_count())
-        network_checks.networks(graph.planned(), PLAN)
+        networks.check(graph.planned(), PLAN)
         tracking.require(PLAN.config["trackers"])
-    except (estimates.OverBudgetError, network_checks.NetworkError, ConfigurationError) as error:
+    except (estimates.OverBudgetError, networks.NetworkError, ConfigurationError) as error:
         raise WorkflowError(str(error)) from None
 
 

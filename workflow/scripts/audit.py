@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from synthmix import auditing, data, job, pools
-from synthmix.features import extract
+from synthmix import auditing, data, job
+from synthmix.features.extraction import extract
 from synthmix.files import atomic, write_json
+from synthmix.images import pools
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

@@ -5,8 +5,8 @@ import json
 import numpy as np
 
 from synthmix import data, job
-from synthmix.corrupted import corrupted, parameter
 from synthmix.files import write_arrays
+from synthmix.images.corrupted import corrupted, parameter
 
 spec = job.start(snakemake)
 corruption = spec["corruption"]

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from synthmix import evaluating, job, mapped, reading, runs
+from synthmix import evaluating, job, runs
 from synthmix.files import read_json, write_json
+from synthmix.images import mapped, reading
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

@@ -1,7 +1,8 @@
 """Train classifiers that tell generated images from held-out real ones."""
 
-from synthmix import data, detecting, job, pools
+from synthmix import data, detecting, job
 from synthmix.files import write_json
+from synthmix.images import pools
 from synthmix.interruption import Interruption
 from synthmix.store import Entry
 

@@ -1,8 +1,10 @@
 """Test the classifiers of one job on the test split, which each of them meets here for the first and only time."""
 
-from synthmix import costs, evaluating, job, reading, runs
+from synthmix import evaluating, job, runs
 from synthmix.files import read_json
-from synthmix.frozen import Features
+from synthmix.images import reading
+from synthmix.networks import costs
+from synthmix.networks.frozen import Features
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

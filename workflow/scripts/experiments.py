@@ -2,7 +2,7 @@
 
 from synthmix import job
 from synthmix.experiments import collect
-from synthmix.rendering import write_frame
+from synthmix.reports.rendering import write_frame
 
 spec = job.start(snakemake)
 write_frame(snakemake.output.csv, collect(snakemake.input.metrics, spec["runs"]))

@@ -1,7 +1,8 @@
 """Look into the classifiers that one job has trained on one training set."""
 
-from synthmix import evaluating, explaining, job, reading, runs
+from synthmix import evaluating, explaining, job, runs
 from synthmix.files import read_json, write_rows
+from synthmix.images import reading
 from synthmix.units import units
 
 spec = job.start(snakemake)

@@ -1,8 +1,8 @@
 """Draw one figure of a study as SVG, PDF and PNG."""
 
 from synthmix import job
-from synthmix.artefacts import Artefacts
-from synthmix.rendering import save_figure
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.reports.rendering import save_figure
 
 spec = job.start(snakemake)
 view = {**spec["view"], **spec["view"].get("style", {}), "order": spec["order"]}

@@ -1,7 +1,8 @@
 """Choose the images of a pool that a filter keeps: the best of each class."""
 
-from synthmix import data, filtering, job, kept, pools
+from synthmix import data, filtering, job
 from synthmix.files import read_json
+from synthmix.images import kept, pools
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

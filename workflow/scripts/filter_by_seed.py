@@ -1,8 +1,9 @@
 """Choose the images of a pool that a filter keeps, where each seed has a generator and a classifier of its own."""
 
-from synthmix import data, extractors_by_seed, filtering, job, kept, pools
-from synthmix.draws import of_seed
+from synthmix import data, extractors_by_seed, filtering, job
 from synthmix.files import read_json
+from synthmix.images import kept, pools
+from synthmix.images.draws import of_seed
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

@@ -1,7 +1,8 @@
 """Draw one shard of a pool: a block of indices for every class, or for one."""
 
-from synthmix import job, shards
+from synthmix import job
 from synthmix.files import read_json
+from synthmix.images import shards
 from synthmix.spec import digest
 from synthmix.store import Entry
 

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from synthmix import job, report_latex, report_page
-from synthmix.artefacts import Artefacts
-from synthmix.citations import bibtex
+from synthmix import job
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.files import read_json, write_text
 from synthmix.reporting import Results, compose
+from synthmix.reports import latex, page
+from synthmix.reports.citations import bibtex
 
 spec = job.start(snakemake)
 inputs = snakemake.input
@@ -21,7 +22,7 @@ report = compose(
         benchmarks=inputs.benchmarks,
     ),
 )
-write_text(snakemake.output.html, report_page.page(report, Path(snakemake.output.html).parent))
-write_text(snakemake.output.tex, report_latex.document(report))
+write_text(snakemake.output.html, page.page(report, Path(snakemake.output.html).parent))
+write_text(snakemake.output.tex, latex.document(report))
 write_text(snakemake.output.bib, bibtex(report.references))
 job.finish(snakemake)

@@ -1,8 +1,9 @@
 """Score a pool: distances, precision and the like, with intervals and the floors of real against real."""
 
-from synthmix import job, pools, references
+from synthmix import job, references
+from synthmix.features.pool_scores import score_pool
 from synthmix.files import write_json
-from synthmix.pool_scores import score_pool
+from synthmix.images import pools
 
 spec = job.start(snakemake)
 device = job.device(snakemake)

@@ -1,8 +1,8 @@
 """Write one table of a study as CSV, Markdown, LaTeX and HTML."""
 
 from synthmix import job
-from synthmix.artefacts import Artefacts
-from synthmix.rendering import write_table
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.reports.rendering import write_table
 
 spec = job.start(snakemake)
 view = {"published": spec.get("published", []), **spec["view"], "order": spec["order"]}

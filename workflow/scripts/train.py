@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
-from synthmix import job, pretrained, reading, runs
-from synthmix.draws import assemble
+from synthmix import job, runs
 from synthmix.files import read_json
-from synthmix.frozen import Features
+from synthmix.images import reading
+from synthmix.images.draws import assemble
+from synthmix.images.kept import read_filtered
 from synthmix.interruption import Interruption
-from synthmix.kept import read_filtered
+from synthmix.networks import pretrained
+from synthmix.networks.frozen import Features
 from synthmix.store import Entry
 from synthmix.training import Data, fit
 

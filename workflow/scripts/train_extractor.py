@@ -1,14 +1,15 @@
 """Train the classifier whose features score pools, on one half of the train split."""
 
-from synthmix import job, mapped, reading
-from synthmix.draws import TrainingSet
+from synthmix import job
 from synthmix.extractors import classifier
 from synthmix.files import read_json, write_json
+from synthmix.images import mapped, reading
+from synthmix.images.draws import TrainingSet
+from synthmix.images.stratify import split_halves
 from synthmix.interruption import Interruption
 from synthmix.models import feature_cnn
 from synthmix.spec import digest
 from synthmix.store import Entry
-from synthmix.stratify import split_halves
 from synthmix.training import Data, fit, tensors
 
 spec = job.start(snakemake)

@@ -1,7 +1,7 @@
 """Train a generator: one on the whole train split, or one per classifier seed on that seed's few images."""
 
 from synthmix import data, files, job
-from synthmix.draws import draw_real
+from synthmix.images.draws import draw_real
 from synthmix.interruption import Interruption
 from synthmix.spec import digest
 from synthmix.store import Entry

@@ -17,10 +17,10 @@ from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from synthmix.data import Split
-from synthmix.neighbours import Neighbours, nearest
-from synthmix.planted import COPIES, copies, mirror
-from synthmix.pools import Pool
-from synthmix.stratify import split_halves, stratified_order
+from synthmix.features.neighbours import Neighbours, nearest
+from synthmix.images.planted import COPIES, copies, mirror
+from synthmix.images.pools import Pool
+from synthmix.images.stratify import split_halves, stratified_order
 
 CONFIDENCE = 0.95
 FALSE_ALARMS = 0.01  # share of unseen real images below the threshold

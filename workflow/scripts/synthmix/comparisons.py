@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from synthmix import resampling, statistics
+from synthmix.analysis import resampling, statistics
 from synthmix.experiments import Arm, Job, constant, groups, job_of, paired, runs_of, wanted
 from synthmix.files import DamagedFileError
 

@@ -7,8 +7,8 @@ from typing import Any
 from torch import nn
 
 from synthmix import evaluating
-from synthmix.corrupted import corrupted
 from synthmix.data import Split
+from synthmix.images.corrupted import corrupted
 from synthmix.store import Entry
 
 Row = dict[str, Any]

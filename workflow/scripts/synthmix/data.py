@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from synthmix import files, mapped
-from synthmix.classes import DatasetError, Rows, choose
+from synthmix import files
+from synthmix.images import mapped
+from synthmix.images.classes import DatasetError, Rows, choose
 from synthmix.streams import stream
 
 SPLITS = ("train", "val", "test")

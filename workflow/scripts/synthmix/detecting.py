@@ -11,12 +11,12 @@ import numpy as np
 from scipy import stats
 
 from synthmix.data import Split
-from synthmix.draws import TrainingSet
+from synthmix.images.draws import TrainingSet
+from synthmix.images.pools import Pool
+from synthmix.images.stratify import split_halves
 from synthmix.interruption import Interruption
 from synthmix.models import feature_cnn
-from synthmix.pools import Pool
 from synthmix.store import Entry
-from synthmix.stratify import split_halves
 from synthmix.streams import stream
 from synthmix.training import Data, fit
 

@@ -20,11 +20,13 @@ from sklearn.metrics import (
 )
 from torch import nn
 
-from synthmix import engine, feeding, files
+from synthmix import files
 from synthmix.data import Split
-from synthmix.frozen import Features, has_parts
-from synthmix.mapped import Images
-from synthmix.pools import Pool
+from synthmix.images import feeding
+from synthmix.images.mapped import Images
+from synthmix.images.pools import Pool
+from synthmix.networks import engine
+from synthmix.networks.frozen import Features, has_parts
 from synthmix.runs import Key, hardware
 from synthmix.store import Entry
 from synthmix.units import tested

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from synthmix.data import Split
-from synthmix.draws import draw_real
 from synthmix.extractors.classifier import KIND, ClassifierNetwork
-from synthmix.features import FeatureExtractor, PosteriorExtractor
+from synthmix.features.extraction import FeatureExtractor, PosteriorExtractor
 from synthmix.files import sha256
+from synthmix.images.draws import draw_real
 from synthmix.models import feature_cnn
 from synthmix.runs import read_models
 

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from synthmix.data import Split
-from synthmix.features import FeatureExtractor, Features, extract
-from synthmix.kept import Kept
-from synthmix.pools import Pool
+from synthmix.features.extraction import FeatureExtractor, Features, extract
+from synthmix.images.kept import Kept
+from synthmix.images.pools import Pool
 
 
 class TooFewImagesError(ValueError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix import code, files, gpus, records
-from synthmix.plan import ENVIRONMENT
+from synthmix.planning.plan import ENVIRONMENT
 from synthmix.records import Record
 from synthmix.spec import digest
 from synthmix.store import Entry

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix.data import Split
-from synthmix.features import FeatureExtractor, Features, extract
+from synthmix.features.extraction import FeatureExtractor, Features, extract
 from synthmix.files import DamagedFileError, read_arrays, write_arrays
 
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import answers, limitations, methods, published, resources_used
-from synthmix.citations import cited
+from synthmix.analysis import published
 from synthmix.experiments import constant, groups
-from synthmix.formatting import count, drop_empty
-from synthmix.rendering import Table
+from synthmix.reports import answers, limitations, methods, resources_used
+from synthmix.reports.citations import cited
+from synthmix.reports.formatting import count, drop_empty
+from synthmix.reports.rendering import Table
 from synthmix.tables.accuracy import scope
 
 UNKNOWN = "unknown"  # a licence of which nothing is known
@@ -87,7 +88,7 @@ class Results:
 
 
 def compose(spec: Spec, results: Results) -> Report:
-    """The report of a study; spec: see report_plan."""
+    """The report of a study; spec: see reports.contents."""
     of, order = spec["definitions"], spec["order"]
     spec = {**spec, "definitions": {section: {name: of[section][name] for name in order[section]} for section in order}}
     sections = [

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from synthmix.features import Features
-from synthmix.metrics import NAMES, RANGES, evaluate, refusal, smallest_sample
-from synthmix.stratify import stratified_order
+from synthmix.features.extraction import Features
+from synthmix.features.metrics import NAMES, RANGES, evaluate, refusal, smallest_sample
+from synthmix.images.stratify import stratified_order
 
 CONFIDENCE = 0.95
 MOST_SUBSAMPLES = 5

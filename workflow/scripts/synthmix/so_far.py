@@ -9,16 +9,17 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import job, layout, records, statistics
-from synthmix.artefacts import Artefacts
+from synthmix import job, layout, records
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.comparisons import COLUMNS, compare
 from synthmix.experiments import ARM, collect
 from synthmix.files import write_text
-from synthmix.formatting import bracket, capitalised, joined, percent, run_metric_title
-from synthmix.plan import Plan, listed
-from synthmix.products import Products
-from synthmix.rendering import Table, block, document, save_figure, write_frame
-from synthmix.specs import Specs
+from synthmix.planning.plan import Plan, listed
+from synthmix.planning.products import Products
+from synthmix.planning.specs import Specs
+from synthmix.reports.formatting import bracket, capitalised, joined, percent, run_metric_title
+from synthmix.reports.rendering import Table, block, document, save_figure, write_frame
 
 NOT_YET = "not yet"
 

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from synthmix import changes, files, layout
-from synthmix.messages import ConfigurationError
-from synthmix.plan import Job, Plan
+from synthmix import files, layout
+from synthmix.planning import changes
+from synthmix.planning.messages import ConfigurationError
+from synthmix.planning.plan import Job, Plan
 from synthmix.spec import digest
 
 FOLDER = Path(layout.RESULTS, "trackers")

@@ -15,17 +15,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix import costs, engine, feeding, frozen, mapped, parallel
-from synthmix.augmentation import augment
-from synthmix.draws import TrainingSet, class_ranks
-from synthmix.feeding import Order, Streamed
+from synthmix.images import feeding, mapped
+from synthmix.images.augmentation import augment
+from synthmix.images.draws import TrainingSet, class_ranks
+from synthmix.images.feeding import Order, Streamed
+from synthmix.images.mapped import Images
 from synthmix.interruption import Interruption
-from synthmix.mapped import Images
-from synthmix.measuring import history_row, measure, share
-from synthmix.optimisers import freeze, optimiser
-from synthmix.parallel import Team
-from synthmix.schedules import Schedule, budget, validation_interval
-from synthmix.stopping import Stopping
+from synthmix.networks import costs, engine, frozen, parallel
+from synthmix.networks.measuring import history_row, measure, share
+from synthmix.networks.optimisers import freeze, optimiser
+from synthmix.networks.parallel import Team
+from synthmix.networks.schedules import Schedule, budget, validation_interval
+from synthmix.networks.stopping import Stopping
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
 

@@ -9,7 +9,7 @@ import math
 from kornia.filters import gaussian_blur2d
 from torch import Tensor
 
-from synthmix.corrupted import Draws
+from synthmix.images.corrupted import Draws
 
 SEVERITIES = {
     32: (0.4, 0.6, 0.7, 0.8, 1.0),

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from synthmix.corrupted import Draws, rounded
+from synthmix.images.corrupted import Draws, rounded
 
 SEVERITIES = {32: (80, 65, 58, 50, 40), 64: (65, 58, 50, 40, 25), 224: (25, 18, 15, 10, 7)}
 LABEL = "quality {:.0f}"

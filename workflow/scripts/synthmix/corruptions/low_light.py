@@ -8,7 +8,7 @@ sensor in the dark is left to `noise`.
 from kornia.enhance import adjust_gamma
 from torch import Tensor
 
-from synthmix.corrupted import Draws
+from synthmix.images.corrupted import Draws
 
 SEVERITIES = {32: (2.0, 2.75, 3.5, 4.25, 5.0)}
 LABEL = "γ = {:.3g}"

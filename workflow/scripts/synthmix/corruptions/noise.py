@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from synthmix.corrupted import Draws
+from synthmix.images.corrupted import Draws
 
 SEVERITIES = {
     32: (0.04, 0.06, 0.08, 0.09, 0.1),

@@ -6,7 +6,7 @@ Cutout (DeVries and Taylor 2017, arXiv:1708.04552, for CIFAR-10).
 
 from torch import Tensor
 
-from synthmix.corrupted import Draws
+from synthmix.images.corrupted import Draws
 
 SEVERITIES = {32: (0.125, 0.25, 0.375, 0.5, 0.625)}
 LABEL = "{:.3g} of the side"

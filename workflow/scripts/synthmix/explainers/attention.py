@@ -16,10 +16,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from synthmix import attention_weights, data, drawn, engine
-from synthmix.attention_weights import Attention
+from synthmix import data
 from synthmix.explaining import Images
-from synthmix.messages import suggestion
+from synthmix.images import drawn
+from synthmix.networks import attention_weights, engine
+from synthmix.networks.attention_weights import Attention
+from synthmix.planning.messages import suggestion
 
 COLUMNS = ("subject", "number", "label", "predicted", "what", "layer", "head", "class_token", "other_tokens", "values")
 DECIMALS = 6

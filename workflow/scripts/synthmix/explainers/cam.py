@@ -19,9 +19,9 @@ from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection_with_sig
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix import engine, faithfulness, target_layers
 from synthmix.explaining import Images
-from synthmix.saliency import enlarged
+from synthmix.networks import engine, faithfulness, target_layers
+from synthmix.networks.saliency import enlarged
 from synthmix.streams import stream
 
 COLUMNS = ("index", "label", "prediction", "confidence", "layer", "method", "deletion", "insertion", "values")

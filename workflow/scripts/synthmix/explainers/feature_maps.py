@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from synthmix import engine
 from synthmix.explaining import Images
-from synthmix.messages import suggestion
+from synthmix.networks import engine
+from synthmix.planning.messages import suggestion
 
 COLUMNS = ("label", "predicted", "what", "layer", "channels", "channel", "low", "high", "values")
 FIRST = 3  # convolutions, where no layers are named

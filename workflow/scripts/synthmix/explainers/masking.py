@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from synthmix import engine
 from synthmix.explaining import Images
 from synthmix.models.vit_block import Attention
+from synthmix.networks import engine
 
 COLUMNS = ("what", "layer", "head", "accuracy")
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from synthmix.features import FeatureExtractor, PosteriorExtractor
+from synthmix.features.extraction import FeatureExtractor, PosteriorExtractor
 from synthmix.files import read_arrays, sha256, write_arrays
 from synthmix.models import feature_cnn
 

@@ -8,9 +8,9 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from synthmix.features import FeatureExtractor, SquareInput
+from synthmix.features.extraction import FeatureExtractor, SquareInput
 from synthmix.files import sha256
-from synthmix.weights import hub_file
+from synthmix.networks.weights import hub_file
 
 KIND = "clip"
 

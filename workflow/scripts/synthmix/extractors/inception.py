@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, FeatureExtractorInceptionV3
 
-from synthmix.features import FeatureExtractor, PosteriorExtractor
+from synthmix.features.extraction import FeatureExtractor, PosteriorExtractor
 from synthmix.files import sha256
-from synthmix.weights import torch_file
+from synthmix.networks.weights import torch_file
 
 KIND = "inception"
 NAME = "inception-v3-compat"

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from synthmix import pretrained
-from synthmix.features import FeatureExtractor, PosteriorExtractor, SquareInput
+from synthmix.features.extraction import FeatureExtractor, PosteriorExtractor, SquareInput
 from synthmix.files import sha256
-from synthmix.initial_weights import package_file
-from synthmix.weights import timm_file
+from synthmix.networks import pretrained
+from synthmix.networks.weights import timm_file
+from synthmix.planning.initial_weights import package_file
 
 KIND = "timm"
 

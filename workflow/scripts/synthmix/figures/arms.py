@@ -9,11 +9,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix import statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import arms, groups, select
 from synthmix.figures import style
-from synthmix.formatting import run_metric_title
+from synthmix.reports.formatting import run_metric_title
 
 
 @style.context()

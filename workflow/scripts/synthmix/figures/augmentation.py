@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from synthmix import engine
-from synthmix.artefacts import Artefacts
-from synthmix.augmentation import augment
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import style
 from synthmix.figures.samples import mosaic
 from synthmix.files import read_arrays
+from synthmix.images.augmentation import augment
+from synthmix.networks import engine
 from synthmix.streams import seed
 
 CLASSES = 5  # rows, unless the specification names the classes

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import select
 from synthmix.figures import networks, style, tiles
-from synthmix.formatting import records
-from synthmix.saliency import BASELINES, TITLES
+from synthmix.networks.saliency import BASELINES, TITLES
+from synthmix.reports.formatting import records
 
 CLASSES = 10  # shown, unless the specification names the classes
 TILE_MM = 19.0

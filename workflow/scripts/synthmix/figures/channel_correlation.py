@@ -8,8 +8,8 @@ from typing import Any
 import seaborn as sns
 from matplotlib.figure import Figure
 
-from synthmix import exploring
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import exploring
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import style
 from synthmix.figures.channel_histograms import note
 

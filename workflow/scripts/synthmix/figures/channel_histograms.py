@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix import exploring
-from synthmix.artefacts import Artefacts
-from synthmix.exploring import BINS, Source
+from synthmix.analysis import exploring
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.exploring import BINS, Source
 from synthmix.figures import style
 
 COLOURS = {"Intensity": style.GREY, "Red": "#D55E00", "Green": "#009E73", "Blue": "#0072B2"}

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix.artefacts import Artefacts
-from synthmix.class_arms import compared
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.class_arms import compared
+from synthmix.analysis.per_class import PerClass
 from synthmix.figures import style
-from synthmix.per_class import PerClass
 
 SHOWN = 8  # classes at either end
 ROW_MM = 4.2

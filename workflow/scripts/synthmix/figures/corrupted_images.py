@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.robustness import title
 from synthmix.figures import style
 from synthmix.files import read_arrays
-from synthmix.robustness import title
 
 LABEL_MM, TITLE_MM = 3.5, 5.0  # height of the text below a row, and of that above all
 

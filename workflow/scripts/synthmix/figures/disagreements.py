@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import arms, select
 from synthmix.figures import networks, style, tiles
 from synthmix.figures.gallery import PREDICTIONS, TILE_MM
-from synthmix.formatting import records
+from synthmix.reports.formatting import records
 
 
 @style.context()

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import select
 from synthmix.figures import style
 

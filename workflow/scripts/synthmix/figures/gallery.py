@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import select
 from synthmix.figures import networks, style, tiles
-from synthmix.formatting import records
-from synthmix.saliency import TITLES
+from synthmix.networks.saliency import TITLES
+from synthmix.reports.formatting import records
 
 TILE_MM = 24.0
 PREDICTIONS = ["training_set", "seed", "index", "label", "prediction", "confidence"]

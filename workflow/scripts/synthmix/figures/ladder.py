@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix import saturation, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import saturation, statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import arms, groups, select
 from synthmix.figures import style
-from synthmix.formatting import run_metric_title
+from synthmix.reports.formatting import run_metric_title
 
 Line = list[tuple[float, float]]
 

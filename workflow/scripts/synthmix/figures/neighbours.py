@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from synthmix import pools
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import style
 from synthmix.figures.samples import mosaic
 from synthmix.files import DamagedFileError, read_arrays
+from synthmix.images import pools
 
 SPACES = ("pixel", "feature")
 

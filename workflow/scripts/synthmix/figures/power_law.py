@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-from synthmix import scaling, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import scaling, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.scaling import Curve
 from synthmix.figures import style
-from synthmix.scaling import Curve
 
 SHIFT = 1.02  # factor between the horizontal places of two curves, so that bars do not cover each other
 

@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix import statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.robustness import Tested, tested, title
 from synthmix.figures import style
-from synthmix.formatting import run_metric_title
-from synthmix.robustness import Tested, tested, title
+from synthmix.reports.formatting import run_metric_title
 
 ACROSS = 3  # panels side by side
 PANEL_MM = 48.0  # height of a panel

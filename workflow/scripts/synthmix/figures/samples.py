@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from synthmix import pools
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import wanted
 from synthmix.figures import style
 from synthmix.files import read_arrays
+from synthmix.images import pools
 
 CLASSES = 10  # rows, unless the specification names the classes
 

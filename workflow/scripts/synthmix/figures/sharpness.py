@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix import exploring
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import exploring
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import style
 from synthmix.figures.channel_histograms import note
 

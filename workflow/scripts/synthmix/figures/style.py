@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
+from synthmix.analysis.statistics import Interval, t_interval
 from synthmix.experiments import arms
-from synthmix.statistics import Interval, t_interval
 
 COLUMN_MM, PAGE_MM = 84.0, 174.0  # one column and the full width of a printed page: 3.3 and 6.9 inches
 FONT_PT = 8.0

@@ -10,10 +10,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.figures import style
 from synthmix.files import read_arrays
-from synthmix.saliency import enlarged
+from synthmix.networks.saliency import enlarged
 
 COLOURS = colormaps["inferno"]
 OPAQUE = 0.6  # of a map; the rest is the image below it

@@ -12,12 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix import usefulness
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import usefulness
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.usefulness import Measured, Point
 from synthmix.experiments import wanted
 from synthmix.figures import style
-from synthmix.formatting import metric_title, p_value
-from synthmix.usefulness import Measured, Point
+from synthmix.reports.formatting import metric_title, p_value
 
 
 @style.context()

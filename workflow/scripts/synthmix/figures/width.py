@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from synthmix import statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.sweeps import Sweep, sweeps
 from synthmix.figures import style
-from synthmix.sweeps import Sweep, sweeps
 
 DASHED: Any = (0, (4, 1.5))
 

@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from synthmix.extractors import clip
 from synthmix.filtering import View
-from synthmix.pools import Pool
-from synthmix.weights import hub_file
+from synthmix.images.pools import Pool
+from synthmix.networks.weights import hub_file
 
 
 def scores(selection: Mapping[str, Any], images: Pool, prompts: Sequence[str | None], view: View) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from synthmix.filtering import View
-from synthmix.pools import Pool
+from synthmix.images.pools import Pool
 
 
 def scores(selection: Mapping[str, Any], images: Pool, prompts: Sequence[str | None], view: View) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from synthmix.filtering import View
-from synthmix.pools import Pool
+from synthmix.images.pools import Pool
 
 
 def scores(selection: Mapping[str, Any], images: Pool, prompts: Sequence[str | None], view: View) -> np.ndarray:

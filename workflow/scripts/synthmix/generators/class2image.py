@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from synthmix import pipelines
-from synthmix.shards import Drawn, Wanted
+from synthmix.generation import pipelines
+from synthmix.images.shards import Drawn, Wanted
 
 
 class Source:

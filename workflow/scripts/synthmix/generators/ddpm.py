@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from diffusers import DDPMScheduler, UNet2DModel
 
-from synthmix import diffusion, files
+from synthmix import files
 from synthmix.data import resized
-from synthmix.shards import Drawn, Wanted
+from synthmix.generation import diffusion
+from synthmix.images.shards import Drawn, Wanted
 
 
 class Source:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from synthmix.classes import DatasetError, nearest
 from synthmix.data import Rows, open_image, to_array
-from synthmix.shards import Drawn, Wanted
+from synthmix.images.classes import DatasetError, nearest
+from synthmix.images.shards import Drawn, Wanted
 
 SHOWN = 5  # names listed in one message
 

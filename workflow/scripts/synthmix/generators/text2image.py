@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from synthmix import data, files, layout, pipelines, prompts
-from synthmix.shards import Drawn, Wanted
+from synthmix import data, files, layout
+from synthmix.generation import pipelines
+from synthmix.images import prompts
+from synthmix.images.shards import Drawn, Wanted
 from synthmix.streams import stream
 
 

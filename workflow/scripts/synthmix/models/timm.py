@@ -12,9 +12,10 @@ from typing import Any
 import timm
 from torch import nn
 
-from synthmix import initial_weights, networks, pretrained
-from synthmix.networks import Network
-from synthmix.weights import timm_file
+from synthmix.networks import libraries, pretrained
+from synthmix.networks.libraries import Network
+from synthmix.networks.weights import timm_file
+from synthmix.planning import initial_weights
 
 
 def build(model: Mapping[str, Any], channels: int, size: int, classes: int) -> Network:
@@ -22,7 +23,7 @@ def build(model: Mapping[str, Any], channels: int, size: int, classes: int) -> N
 
     Raises ValueError where timm has no such network, or images do not fit it.
     """
-    return networks.assemble(partial(_created, model, num_classes=0), model, channels, size, classes)
+    return libraries.assemble(partial(_created, model, num_classes=0), model, channels, size, classes)
 
 
 def locate(model: Mapping[str, Any], folder: Path, offline: bool) -> list[Path]:
@@ -39,7 +40,7 @@ def load(network: Network, model: Mapping[str, Any], path: Path) -> None:
     Raises ValueError where the file does not fit.
     """
     backbone: Any = network.backbone.network
-    whole = networks.without_values(partial(_created, model))
+    whole = libraries.without_values(partial(_created, model))
     pretrained.load(backbone, path, model["name"], whole, model.get("random_layers") or ())
     network.normalisation = (backbone.pretrained_cfg["mean"], backbone.pretrained_cfg["std"])
 

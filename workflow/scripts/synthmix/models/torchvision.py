@@ -14,10 +14,11 @@ import torchvision
 from torch import nn
 from torchvision.models import VisionTransformer
 
-from synthmix import initial_weights, networks, pretrained
 from synthmix.files import sha256
-from synthmix.networks import Network
-from synthmix.weights import torch_file
+from synthmix.networks import libraries, pretrained
+from synthmix.networks.libraries import Network
+from synthmix.networks.weights import torch_file
+from synthmix.planning import initial_weights
 
 # Where the last maps are: what class activation maps are usually computed on.
 LAST_STAGES = ("layer4", "features", "trunk_output", "conv5", "layers", "blocks")
@@ -28,7 +29,7 @@ def build(model: Mapping[str, Any], channels: int, size: int, classes: int) -> N
 
     Raises ValueError where torchvision has no such network, or images do not fit it.
     """
-    return networks.assemble(partial(_backbone, model), model, channels, size, classes)
+    return libraries.assemble(partial(_backbone, model), model, channels, size, classes)
 
 
 def locate(model: Mapping[str, Any], folder: Path, offline: bool) -> list[Path]:
@@ -51,7 +52,7 @@ def load(network: Network, model: Mapping[str, Any], path: Path) -> None:
 
     Raises ValueError where the file does not fit.
     """
-    whole = networks.without_values(partial(_whole, model))
+    whole = libraries.without_values(partial(_whole, model))
     pretrained.load(network.backbone.network, path, model["name"], whole, model.get("random_layers") or ())
     preset = _weights(model).transforms()
     network.normalisation = (preset.mean, preset.std)

@@ -8,8 +8,8 @@ import numpy as np
 import sklearn
 from sklearn.datasets import load_digits
 
-from synthmix.classes import DatasetError, Rows, nearest
 from synthmix.data import Source
+from synthmix.images.classes import DatasetError, Rows, nearest
 
 
 def load(dataset: Mapping[str, Any], folder: Path, offline: bool) -> Source:

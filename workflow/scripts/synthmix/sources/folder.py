@@ -9,8 +9,8 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from synthmix.classes import DatasetError, Rows, nearest
 from synthmix.data import SPLITS, Source
+from synthmix.images.classes import DatasetError, Rows, nearest
 
 
 class _Images:

@@ -9,8 +9,8 @@ from typing import Any
 import datasets
 import huggingface_hub
 
-from synthmix.classes import DatasetError
 from synthmix.data import Source
+from synthmix.images.classes import DatasetError
 from synthmix.sources.parquet import from_tables
 
 

@@ -10,8 +10,8 @@ import datasets
 import numpy as np
 from PIL import Image
 
-from synthmix.classes import DatasetError, Rows, nearest
 from synthmix.data import SPLITS, Source
+from synthmix.images.classes import DatasetError, Rows, nearest
 
 
 class _Images:

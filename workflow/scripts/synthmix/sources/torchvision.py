@@ -11,8 +11,8 @@ import numpy as np
 import torchvision
 from PIL import Image
 
-from synthmix.classes import DatasetError, Rows, nearest
 from synthmix.data import Source
+from synthmix.images.classes import DatasetError, Rows, nearest
 
 # What the classes with a `split` argument call their splits.
 _NAMES = {"train": ("train", "trainval", "train-standard"), "val": ("val", "valid"), "test": ("test",)}

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import published, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import published, statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import ARM, Arm, arms, constant, select, text, wanted
-from synthmix.formatting import (
+from synthmix.reports.formatting import (
     bracket,
     capitalised,
     count,
@@ -29,7 +29,7 @@ from synthmix.formatting import (
     records,
     run_metric_title,
 )
-from synthmix.rendering import Table
+from synthmix.reports.rendering import Table
 
 COMPARED = ["baseline", "difference", "t_low", "t_high", "joint_low", "joint_high", "p", "p_holm", "p_min"]
 COMPARED += ["pair_correlation", "primary"]

@@ -8,10 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import wanted
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, number, percent, percent_interval, records
-from synthmix.rendering import Table
+from synthmix.reports.formatting import (
+    bracket,
+    count,
+    drop_empty,
+    hoist,
+    joined,
+    number,
+    percent,
+    percent_interval,
+    records,
+)
+from synthmix.reports.rendering import Table
 
 QUERIES = {
     "generated": "generated",

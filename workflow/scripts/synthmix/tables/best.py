@@ -12,12 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import printed, published, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import printed, published, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.statistics import Interval
 from synthmix.experiments import groups, select
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, missing, percent, records
-from synthmix.rendering import Table
-from synthmix.statistics import Interval
+from synthmix.reports.formatting import bracket, count, drop_empty, hoist, joined, missing, percent, records
+from synthmix.reports.rendering import Table
 
 ROW = ["dataset", "recipe", "training_set"]
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthmix import published
-from synthmix.artefacts import Artefacts
-from synthmix.class_arms import Tested, tested
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, percent, records
-from synthmix.printed import text
-from synthmix.published import COMPARABLE
-from synthmix.rendering import Table
+from synthmix.analysis import published
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.class_arms import Tested, tested
+from synthmix.analysis.printed import text
+from synthmix.analysis.published import COMPARABLE
+from synthmix.reports.formatting import bracket, count, drop_empty, hoist, joined, percent, records
+from synthmix.reports.rendering import Table
 from synthmix.streams import stream
 
 CHOSEN, SPLIT_SEED = 3, 0

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthmix import published, statistics
-from synthmix.artefacts import Artefacts
-from synthmix.class_arms import Compared, compared
-from synthmix.formatting import bracket, count, drop_empty, missing, p_value, percent, records
-from synthmix.per_class import PerClass
-from synthmix.printed import text
-from synthmix.published import COMPARABLE
-from synthmix.rendering import Table
+from synthmix.analysis import published, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.class_arms import Compared, compared
+from synthmix.analysis.per_class import PerClass
+from synthmix.analysis.printed import text
+from synthmix.analysis.published import COMPARABLE
+from synthmix.reports.formatting import bracket, count, drop_empty, missing, p_value, percent, records
+from synthmix.reports.rendering import Table
 
 LEVEL = 0.05
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import Job, arms, constant, select
 from synthmix.files import DamagedFileError
-from synthmix.formatting import count, drop_empty, number
-from synthmix.rendering import Table
+from synthmix.reports.formatting import count, drop_empty, number
+from synthmix.reports.rendering import Table
 
 NOTES = [
     "Stages: sums over the jobs of a stage as Snakemake measured them (wall and CPU seconds with start-up) and the "

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import ARM, RUN, Arm, groups, select, wanted
-from synthmix.formatting import count, hoist, percent_interval, records
-from synthmix.rendering import Table
+from synthmix.reports.formatting import count, hoist, percent_interval, records
+from synthmix.reports.rendering import Table
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix.artefacts import Artefacts
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import wanted
-from synthmix.formatting import bracket, count, hoist, joined, percent, records
-from synthmix.rendering import Table
+from synthmix.reports.formatting import bracket, count, hoist, joined, percent, records
+from synthmix.reports.rendering import Table
 
 NOTES = [
     "A classifier is trained on one half of equally many real and generated images (held-out real ones, from val, so "

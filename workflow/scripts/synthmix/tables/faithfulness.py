@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import Arm, arms, select
-from synthmix.formatting import count, drop_empty, hoist, joined, missing, records
-from synthmix.rendering import Table
-from synthmix.saliency import TITLES
+from synthmix.networks.saliency import TITLES
+from synthmix.reports.formatting import count, drop_empty, hoist, joined, missing, records
+from synthmix.reports.rendering import Table
 
 SCORES = ("deletion", "insertion")
 CHANCE = "random"  # what methods are compared with

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import printed, published, statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import printed, published, statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import arms, constant, select, text
-from synthmix.formatting import (
+from synthmix.reports.formatting import (
     bracket,
     capitalised,
     count,
@@ -27,7 +27,7 @@ from synthmix.formatting import (
     records,
     run_metric_title,
 )
-from synthmix.rendering import Table
+from synthmix.reports.rendering import Table
 
 NAMES = ("dataset", "model", "recipe", "training_set")
 MEASURED = ("images_per_second", "test_images_per_second", "parameters", "flops", "gpu_mb", "max_rss_mb", "threads")

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthmix import printed, published, scaling
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import printed, published, scaling
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.scaling import Curve
 from synthmix.experiments import wanted
-from synthmix.formatting import count, drop_empty, hoist, joined, records
-from synthmix.rendering import Table
-from synthmix.scaling import Curve
+from synthmix.reports.formatting import count, drop_empty, hoist, joined, records
+from synthmix.reports.rendering import Table
 
 PUBLISHED = ("images",)
 BEFORE, BEYOND = "ahead throughout", "not within the range"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import arms, select
-from synthmix.formatting import bracket, hoist, joined, percent, run_metric_title
-from synthmix.rendering import Table
+from synthmix.reports.formatting import bracket, hoist, joined, percent, run_metric_title
+from synthmix.reports.rendering import Table
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:

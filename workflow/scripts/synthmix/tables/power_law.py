@@ -11,11 +11,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthmix import printed, published, scaling, statistics
-from synthmix.artefacts import Artefacts
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, number, percent, percent_interval, records
-from synthmix.rendering import Table
-from synthmix.scaling import Curve
+from synthmix.analysis import printed, published, scaling, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.scaling import Curve
+from synthmix.reports.formatting import (
+    bracket,
+    count,
+    drop_empty,
+    hoist,
+    joined,
+    number,
+    percent,
+    percent_interval,
+    records,
+)
+from synthmix.reports.rendering import Table
 
 PUBLISHED = ("alpha", "error")
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import statistics, usefulness
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics, usefulness
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import wanted
-from synthmix.formatting import count, drop_empty, metric_title, number, p_value, records, run_metric_title
-from synthmix.rendering import Table
+from synthmix.reports.formatting import count, drop_empty, metric_title, number, p_value, records, run_metric_title
+from synthmix.reports.rendering import Table
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:

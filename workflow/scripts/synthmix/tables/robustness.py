@@ -11,20 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import statistics
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.robustness import MEAN, Tested, tested, title
 from synthmix.experiments import wanted
-from synthmix.formatting import (
-    count,
-    drop_empty,
-    hoist,
-    p_value,
-    percent_interval,
-    records,
-    run_metric_title,
-)
-from synthmix.rendering import Table
-from synthmix.robustness import MEAN, Tested, tested, title
+from synthmix.reports.formatting import count, drop_empty, hoist, p_value, percent_interval, records, run_metric_title
+from synthmix.reports.rendering import Table
 
 AXES = {"baseline": "training_set", "baseline_model": "model"}
 TESTS = ("difference", "drop_difference")

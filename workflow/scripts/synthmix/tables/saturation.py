@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from synthmix import published, saturation, statistics
-from synthmix.artefacts import Artefacts
-from synthmix.formatting import (
+from synthmix.analysis import published, saturation, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.printed import text
+from synthmix.analysis.saturation import Curve, Ladder
+from synthmix.reports.formatting import (
     bracket,
     count,
     drop_empty,
@@ -25,9 +27,7 @@ from synthmix.formatting import (
     records,
     run_metric_title,
 )
-from synthmix.printed import text
-from synthmix.rendering import Table
-from synthmix.saturation import Curve, Ladder
+from synthmix.reports.rendering import Table
 
 NOT_WITHIN = "not within the range"
 FORMS = {"exponential": "a - b exp(-k / c)", "power": "a - b (1 + k / r)^-c"}

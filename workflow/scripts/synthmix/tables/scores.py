@@ -11,11 +11,21 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import published
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import published
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import wanted
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, metric_title, missing, number, records
-from synthmix.rendering import Table
+from synthmix.reports.formatting import (
+    bracket,
+    count,
+    drop_empty,
+    hoist,
+    joined,
+    metric_title,
+    missing,
+    number,
+    records,
+)
+from synthmix.reports.rendering import Table
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:

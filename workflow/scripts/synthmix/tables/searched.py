@@ -11,11 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import choosing, statistics
-from synthmix.artefacts import Artefacts
-from synthmix.choosing import Searched
+from synthmix.analysis import choosing, statistics
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.choosing import Searched
+from synthmix.analysis.pairwise import corrected
 from synthmix.experiments import groups, select
-from synthmix.formatting import (
+from synthmix.reports.formatting import (
     bracket,
     count,
     drop_empty,
@@ -27,8 +28,7 @@ from synthmix.formatting import (
     records,
     run_metric_title,
 )
-from synthmix.pairwise import corrected
-from synthmix.rendering import Table
+from synthmix.reports.rendering import Table
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:

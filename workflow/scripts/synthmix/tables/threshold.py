@@ -14,11 +14,11 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import printed, published, statistics, sweeps
-from synthmix.artefacts import Artefacts
-from synthmix.formatting import bracket, count, drop_empty, hoist, joined, p_value, percent, records
-from synthmix.rendering import Table
-from synthmix.sweeps import Sweep
+from synthmix.analysis import printed, published, statistics, sweeps
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.sweeps import Sweep
+from synthmix.reports.formatting import bracket, count, drop_empty, hoist, joined, p_value, percent, records
+from synthmix.reports.rendering import Table
 
 PUBLISHED = ("width",)
 NOT_REACHED = "not within the widths"

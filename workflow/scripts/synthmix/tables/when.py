@@ -11,10 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix import pairwise
-from synthmix.artefacts import Artefacts
+from synthmix.analysis import pairwise
+from synthmix.analysis.artefacts import Artefacts
+from synthmix.analysis.pairwise import Comparison
 from synthmix.experiments import constant, groups, select, text
-from synthmix.formatting import (
+from synthmix.reports.formatting import (
     bracket,
     count,
     drop_empty,
@@ -27,8 +28,7 @@ from synthmix.formatting import (
     records,
     run_metric_title,
 )
-from synthmix.pairwise import Comparison
-from synthmix.rendering import Table
+from synthmix.reports.rendering import Table
 
 LEVEL = 0.05
 NONE = "no difference seen"

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from synthmix import diffusion, files
+from synthmix import files
 from synthmix.data import resized
+from synthmix.generation import diffusion
 from synthmix.interruption import Interruption
 from synthmix.store import Entry
 

@@ -12,7 +12,8 @@ from peft import LoraConfig
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from synthmix import files, fine_tuning, layout, pipelines
+from synthmix import files, layout
+from synthmix.generation import fine_tuning, pipelines
 from synthmix.interruption import Interruption
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed

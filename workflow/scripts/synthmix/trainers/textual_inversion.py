@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix import files, fine_tuning, pipelines, prompts
+from synthmix import files
+from synthmix.generation import fine_tuning, pipelines
+from synthmix.images import prompts
 from synthmix.interruption import Interruption
 from synthmix.store import Entry
 

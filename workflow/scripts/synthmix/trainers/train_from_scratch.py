@@ -11,8 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from synthmix import denoising, engine, layout, parallel, pipelines, prompts, small_pipeline
+from synthmix import layout
+from synthmix.generation import denoising, pipelines, small_pipeline
+from synthmix.images import prompts
 from synthmix.interruption import Interruption
+from synthmix.networks import engine, parallel
 from synthmix.store import Entry
 from synthmix.streams import seed as stream_seed
 from synthmix.training import tensors

@@ -1,0 +1,1 @@
+"""What tables and figures show, computed from the results of a study."""

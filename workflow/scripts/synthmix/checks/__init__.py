@@ -1,0 +1,1 @@
+"""Checks of configurations before any job starts: each yields problems, a line each."""

@@ -1,0 +1,48 @@
+"""The checks of a study, in the order in which they are made: each relies on those before it."""
+
+from synthmix.checks import (
+    cams,
+    choices,
+    classes,
+    explainers,
+    exploring,
+    filters,
+    groups,
+    ladders,
+    models,
+    power,
+    results,
+    robustness,
+    searches,
+    study,
+    trainings,
+)
+
+# Of a study's content, before its searches are expanded into recipes and runs.
+OF_NAMES = (study.references, searches.names)
+
+OF_STUDY = (
+    searches.grids,
+    study.definitions,
+    groups.merges,
+    filters.filters,
+    study.runs,
+    power.power,
+    searches.budgets,
+    searches.tables,
+    results.measurements,
+    results.displays,
+    robustness.robustness,
+    choices.when,
+    # These look at files, after what does not.
+    ladders.curves,
+    classes.classes,
+    groups.views,
+    models.models,
+    trainings.last_batches,
+    trainings.parts,
+    searches.points,
+    explainers.attention,
+    cams.cams,
+    exploring.figures,
+)

@@ -1,0 +1,1 @@
+"""Two sides compared: runs, studies, and a study at two commits."""

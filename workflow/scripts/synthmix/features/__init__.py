@@ -1,0 +1,1 @@
+"""Features of images, and what is computed from two sets of them."""

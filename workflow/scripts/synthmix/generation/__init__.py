@@ -1,0 +1,1 @@
+"""Generators of images: diffusion trained here, and published pipelines."""

@@ -1,0 +1,1 @@
+"""Images and labels: what a data set, a pool and a training set consist of, and how they reach a network."""

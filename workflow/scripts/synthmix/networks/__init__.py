@@ -1,0 +1,1 @@
+"""Networks of classifiers: how they are built, initialised, trained, fed and looked into."""

@@ -1,0 +1,1 @@
+"""From config.yaml and studies to specs and jobs: what is known before the first job starts."""

@@ -1,0 +1,261 @@
+"""config.yaml and the studies: read strictly, checked, with every default filled in.
+
+Nothing heavy is imported here, for the Snakefile is parsed again by every job.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from synthmix.checks import order
+from synthmix.checks.results import OF_POOLS, USUAL_METRICS
+from synthmix.checks.study import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Problem, Study
+from synthmix.images import drawn, prompts
+from synthmix.planning import grouping, searches
+from synthmix.planning.messages import ConfigurationError, listing, suggestion
+from synthmix.planning.schema import expected, read_schema, validated
+from synthmix.planning.yaml_reader import read_yaml
+
+__all__ = ["ConfigurationError", "Studies", "read_config", "read_studies", "read_yaml", "validate_config"]
+
+# How pools of pipelines are drawn where they do not say it.
+PIPELINE_SAMPLING = {
+    "text2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 7.5},
+    "class2image": {"sampler": "dpm-solver++", "steps": 25, "guidance": 4.0},
+}
+
+# A study is a target of Snakemake, as these rules are.
+RULES = (
+    "all",
+    "prepare_data",
+    "train_generator",
+    "train_generator_by_seed",
+    "train_text2image",
+    "train_lora",
+    "train_textual_inversion",
+    "generate",
+    "train_extractor",
+    "train_extractor_by_seed",
+    "reference",
+    "score",
+    "filter",
+    "filter_by_seed",
+    "audit",
+    "detect",
+    "train",
+    "evaluate",
+    "cross_test",
+    "explain",
+    "corrupt",
+    "corrupted_images",
+    "experiments",
+    "comparisons",
+    "table",
+    "figure",
+    "report",
+)
+
+
+@dataclass(frozen=True)
+class Studies:
+    """The studies of a folder.
+
+    active: name -> content, valid, with imported definitions and all defaults; keys that take a name or a list of names
+    hold lists, `seeds` a list of integers, and `scores`, `audits` and `detections` have one entry for each pool, with
+    its `n`; `scores` their metrics, too.
+    broken: name -> what is wrong with it, for studies that are not active.
+    """
+
+    active: dict[str, dict[str, Any]]
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Read config.yaml; every key is present, `studies` is a list. Raises ConfigurationError."""
+    return validate_config(read_yaml(path), path)
+
+
+def validate_config(config: Mapping[str, Any] | None, file: str | Path) -> dict[str, Any]:
+    """A valid copy of a configuration with every key present; `file` names it in errors. Raises ConfigurationError."""
+    content: dict[str, Any] = validated(dict(config) if isinstance(config, Mapping) else config, "config", file)
+    return content
+
+
+def read_studies(folder: str | Path, active: Iterable[str]) -> Studies:
+    """Read every study of a folder; those named in `active` must be valid, others may be broken.
+
+    Raises:
+        ConfigurationError: an active study does not exist, is invalid, or defines a name otherwise than another one.
+    """
+    reader = _Reader(Path(folder))
+    names = list(dict.fromkeys(active))
+    for name in names:
+        if not any(reader.content(name)[section] for section in ("runs", "tables", "figures")):
+            problem = "a study needs at least one run, table or figure; add an entry"
+            raise ConfigurationError(reader.file(name), "runs", problem)
+    studies = {name: reader.study(name) for name in names}
+    _require_equal_definitions(reader, names)
+    broken = {}
+    for name in reader.names:
+        if name not in studies:
+            try:
+                reader.study(name)
+            except ConfigurationError as error:
+                broken[name] = str(error)
+    return Studies(studies, broken)
+
+
+def _require_equal_definitions(reader: "_Reader", names: Iterable[str]) -> None:
+    """Active studies share results by name: a name means the same in all of them."""
+    known: dict[tuple[str, str], tuple[str, Any]] = {}
+    for study in names:
+        for section, key, definition, origin in reader.definitions(study):
+            first = known.setdefault((section, key), (origin, definition))
+            if first[1] != definition:
+                raise reader.differing(f"{section}.{key}", first, (origin, definition))
+
+
+def _completed(study: Study) -> dict[str, Any]:
+    """The content with those defaults that depend on other keys."""
+    content = study.content
+    training_sets = {
+        name: {**each, "draw_from": _draw_from(content, each)} if "synthetic" in each else each
+        for name, each in content["training_sets"].items()
+    }
+    measured = {
+        section: [
+            {**entry, "pool": [pool], "n": entry.get("n", content["pools"][pool]["per_class"])}
+            for entry in content[section]
+            for pool in entry["pool"]
+        ]
+        for section in OF_POOLS
+    }
+    measured["scores"] = [{"metrics": list(USUAL_METRICS), **entry} for entry in measured["scores"]]
+    # a score may hold metrics that only another study asks for
+    shown = list(dict.fromkeys(metric for entry in measured["scores"] for metric in entry["metrics"]))
+    in_tables = [*shown, *(entry["metric"] for entry in content["published"] if "pool" in entry)]
+    measures = {"scores": list(dict.fromkeys(in_tables)), "ranking": shown}
+    generators = {name: prompts.completed(each) for name, each in content["generators"].items()}
+    pools = {
+        name: {**PIPELINE_SAMPLING.get(generators[each["generator"]]["kind"], {}), **each}
+        for name, each in content["pools"].items()
+    }
+    explainers = {
+        name: {**each, "drawn": drawn.digests(each["drawn"])} if "drawn" in each else each
+        for name, each in content["explainers"].items()
+    }
+    datasets = {name: grouping.resolved(each, "merge") for name, each in content["datasets"].items()}
+    changed = {"generators": generators, "pools": pools, "training_sets": training_sets, "explainers": explainers}
+    completed = {**content, **changed, **measured, "datasets": datasets}
+    # accuracy is left unsaid, so that saying it changes no spec
+    metric = completed.pop("metric", "accuracy")
+    judged = {} if metric == "accuracy" else {"metric": metric}
+    for section in ("tables", "figures"):
+        completed[section] = {
+            name: {
+                **({"metrics": measures[each["kind"]]} if each["kind"] in measures else {}),
+                **(judged if each["kind"] in JUDGED else {}),
+                **grouping.resolved(each, "groups"),
+                **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
+                **({"widths": _widths(content, each)} if each["kind"] in SWEEPS else {}),
+                **({"augment": _augment(content, each)} if each["kind"] == "augmentation" else {}),
+                **(searches.shown(content, each) if each["kind"] == "searched" else {}),
+            }
+            for name, each in content[section].items()
+        }
+    return {**completed, **judged}
+
+
+def _widths(content: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, int]:
+    """The width of each model that a table or figure names."""
+    return {name: content["models"][name]["width"] for name in view["model"]}
+
+
+def _augment(content: Mapping[str, Any], figure: Mapping[str, Any]) -> dict[str, str]:
+    """The augmentation of each recipe that a figure names."""
+    return {name: content["recipes"][name]["augment"] for name in figure["recipe"]}
+
+
+def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> int:
+    """How many images per class of the pool, or of those that the filter keeps, a seed draws its own from."""
+    if "filter" in training_set:
+        return int(content["filters"][training_set["filter"]]["keep"])
+    return int(training_set["draw_from"] if "draw_from" in training_set else training_set["synthetic"])
+
+
+class _Reader:
+    """The studies of one folder, each file read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names = sorted(path.stem for path in folder.glob("*.yaml"))
+        self.contents: dict[str, dict[str, Any]] = {}
+
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name}.yaml"
+
+    def content(self, name: str, wanted_by: str = "studies of config.yaml") -> dict[str, Any]:
+        """A study by itself: valid under the schema, seeds as lists, nothing imported."""
+        if name not in self.names:
+            hint = suggestion(name, self.names)
+            raise ConfigurationError(self.file(name), "", f"no such file, but {wanted_by} names the study{hint}")
+        if name not in self.contents:
+            content = validated(read_yaml(self.file(name)), "study", self.file(name))
+            for entry in (*content["runs"], *content["cross_tests"], *content["explanations"], *content["robustness"]):
+                seeds = entry["seeds"]
+                entry["seeds"] = [int(seed) for seed in seeds] if isinstance(seeds, list) else list(range(seeds))
+            self.contents[name] = content
+        return self.contents[name]
+
+    def imports(self, name: str, path: tuple[str, ...] = ()) -> list[str]:
+        """The study and all that it uses, directly or not, each once, itself first."""
+        if name in path:
+            chain = " -> ".join((*path[path.index(name) :], name))
+            raise ConfigurationError(self.file(path[-1]), "use", f"studies use each other ({chain}); drop one use")
+        wanted_by = f"use of {self.file(path[-1])}" if path else "studies of config.yaml"
+        used = [each for other in self.content(name, wanted_by)["use"] for each in self.imports(other, (*path, name))]
+        return list(dict.fromkeys([name, *used]))
+
+    def definitions(self, name: str) -> Iterator[tuple[str, str, dict[str, Any], str]]:
+        """(section, name, definition, study that it stands in) of a study's own and imported definitions."""
+        for study in self.imports(name):
+            for section in DEFINITIONS:
+                for key, definition in self.content(study)[section].items():
+                    yield section, key, definition, study
+
+    def study(self, name: str) -> dict[str, Any]:
+        """A study with imported definitions and all defaults. Raises ConfigurationError."""
+        self._require_name(name)
+        content = {**self.content(name), **{section: {} for section in DEFINITIONS}}
+        origin: dict[str, str] = {}
+        for section, key, definition, study in self.definitions(name):
+            known = content[section].setdefault(key, definition)
+            other = origin.setdefault(f"{section}.{key}", study)
+            if known != definition:
+                raise self.differing(f"{section}.{key}", (other, known), (study, definition))
+        for of_names in order.OF_NAMES:
+            self._require_sound(name, of_names(content), origin)
+        whole = Study(searches.expanded(content))
+        for check in order.OF_STUDY:
+            self._require_sound(name, check(whole), origin)
+        return _completed(whole)
+
+    def _require_name(self, name: str) -> None:
+        form = read_schema("study")["properties"]["datasets"]["propertyNames"]
+        if not re.search(form["pattern"], name):
+            raise ConfigurationError(self.file(name), "", f"a study's name must be {expected(form)}; rename the file")
+        if name in RULES:
+            raise ConfigurationError(self.file(name), "", "a rule of the workflow has this name; rename the file")
+
+    def _require_sound(self, name: str, problems: Iterator[Problem], origin: Mapping[str, str]) -> None:
+        for key, text in problems:
+            study = origin.get(".".join(key.split(".")[:2]), name)
+            raise ConfigurationError(self.file(study), key, text)
+
+    def differing(self, key: str, one: tuple[str, Any], other: tuple[str, Any]) -> ConfigurationError:
+        """The error of two (study, definition) of one name that are not equal."""
+        differing = [each for each in {**one[1], **other[1]} if one[1].get(each) != other[1].get(each)]
+        problem = f"differs from {key} in {self.file(one[0])} (in {listing(differing)}); rename one, or make them equal"
+        return ConfigurationError(self.file(other[0]), key, problem)

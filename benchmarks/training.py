@@ -11,7 +11,6 @@ number of steps. Everything runs in one process; the ratio is what counts.
 import argparse
 import contextlib
 import io
-import platform
 import sys
 import tempfile
 import time
@@ -36,6 +35,7 @@ from synthmix import training  # noqa: E402 (the library is not installed)
 from synthmix.generation import diffusion  # noqa: E402 (the library is not installed)
 from synthmix.images.draws import TrainingSet  # noqa: E402
 from synthmix.models import cnn_block  # noqa: E402
+from synthmix.runs import hardware  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
 
 SIZE, CLASSES, BATCH = 32, 10, 128
@@ -199,8 +199,8 @@ def main() -> None:
         "generator, trained": (ours(our_generator), plain(plain_generator), steps // 4 * BATCH),
         "images drawn, 20 steps": (draw, lambda n: stock(batch_size=n, num_inference_steps=20), arguments.drawn),
     }
-    hardware = torch.cuda.get_device_name() if device == "cuda" else f"{platform.machine()}, {arguments.threads} thread"
-    print(f"{hardware}, PyTorch {torch.__version__}, images of {SIZE} x {SIZE} pixels\n")
+    print(f"{hardware(device)}, threads: {arguments.threads}, PyTorch {torch.__version__}")
+    print(f"images of {SIZE} x {SIZE} pixels\n")
     print("| | ours, images/s | otherwise, images/s | ratio |\n|---|---:|---:|---:|")
     for name, (our, other, count) in rows.items():
         one, two = rate(our, count, device), rate(other, count, device)

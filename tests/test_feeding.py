@@ -158,8 +158,10 @@ sys.path[:0] = [{scripts!r}, {tests!r}]
 import numpy as np, torch
 from types import SimpleNamespace
 from torch import nn
-from synthmix import data, engine, evaluating, mapped, training
+from synthmix import data, evaluating, training
+from synthmix.images import mapped
 from synthmix.images.draws import TrainingSet
+from synthmix.networks import engine
 from synthmix.store import Entry
 from pathlib import Path
 torch.set_num_threads(1)

@@ -41,7 +41,8 @@ import importlib, json, sys
 sys.path.insert(0, "synthmix/workflow/scripts")
 from PIL import Image
 from safetensors.torch import load_file
-from synthmix import data, engine
+from synthmix import data
+from synthmix.networks import engine
 
 config = json.load(open("config.json"))
 build = importlib.import_module(f"synthmix.models.{config['architecture']}").build

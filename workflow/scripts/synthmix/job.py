@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from synthmix import code, files, gpus, records
+from synthmix import code, files, gpus, memory, records
 from synthmix.planning.plan import ENVIRONMENT
 from synthmix.records import Record
 from synthmix.spec import digest
@@ -34,6 +34,7 @@ def start(snakemake: Any) -> dict[str, Any]:
         log = open(snakemake.log[0], "w", buffering=1, encoding="utf-8")  # noqa: SIM115 (open until the job ends)
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
+    memory.keep_freed()
     spec: dict[str, Any] = json.loads(snakemake.params.spec)
     for entry in spec["entries"][1:]:
         module(entry)

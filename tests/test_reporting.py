@@ -159,6 +159,45 @@ def test_every_choice_of_the_schema_has_words() -> None:
     assert set(of["extractors"]["kind"]["enum"]) == {*methods.EXTRACTORS, "classifier", "timm"}
 
 
+# Keys that say nothing of a method, or nothing that a reader of methods looks for; the YAML file says everything.
+NO_METHOD = {
+    "datasets": {"seed", "splits", "channels", "licence", "config", "root", "image_column", "label_column"},
+    "generators": {"seed", "licence", "batch_size", "compile", "seeds_per_job", "ema_decay", "gradient_clip"}
+    | {"image_column", "label_column", "path", "class_names", "class_ids", "attempts", "negative_prompt"}
+    | {"template", "scenarios"},
+    "pools": {"seed", "licence", "shard_size", "batch_size"},
+    "extractors": {"seed", "model", "learning_rate", "batch_size", "weights", "package"},
+    "filters": {"template"},
+    "training_sets": {"monitor"},
+    "models": {"licence", "weights", "package", "input_size"},  # of weights, whether there are some
+    "recipes": {"compile", "accumulate", "evaluate_every", "seeds_per_job", "step", "plateau"},
+    "explainers": {"seed", "instances", "layers", "drawn", "channels", "choose"},
+    "corruptions": {"seed"},
+}
+
+
+def keys_of(section: str) -> set[str]:
+    """All keys of a section's definitions, of every kind."""
+    whole, found = read_schema("study"), set()
+    open_ends = [whole["properties"][section]["additionalProperties"]]
+    while open_ends:
+        schema = open_ends.pop()
+        found |= set(schema.get("properties") or {})
+        open_ends += [each for key in ("allOf", "oneOf", "anyOf") for each in schema.get(key) or []]
+        open_ends += [schema[key] for key in ("if", "then", "else") if key in schema]
+        open_ends += [whole["$defs"][schema["$ref"].rpartition("/")[2]]] if "$ref" in schema else []
+    return found
+
+
+@pytest.mark.parametrize("section", [each for each in DEFINITIONS if each != "searches"])  # their table says all
+def test_every_key_of_a_method_has_words(section: str) -> None:
+    library = ROOT / "workflow/scripts/synthmix"
+    files = ("reports/methods.py", "reports/classifier_methods.py", "reporting.py")
+    written_of = set(re.findall(r"[\"'](\w+)[\"']", "".join((library / file).read_text() for file in files)))
+    assert keys_of(section) - written_of == NO_METHOD.get(section, set()) - written_of
+    assert NO_METHOD.get(section, set()) <= keys_of(section), "a key that is no more"
+
+
 def test_bibtex_is_ascii_with_one_entry_for_each_key() -> None:
     text = citations.bibtex(citations.REFERENCES)
     assert text.isascii()
@@ -208,6 +247,10 @@ def test_marks_become_html_and_latex() -> None:
             "real: 3 a class; generated: 5 a class of pool a by filter sure; labels of generated images shuffled",
         ),
         ({"real": 3, "held_back": 9}, "real: 3 a class; further real in the place of generated: 9 a class"),
+        (
+            {"real": 3, "held_back": 9, "corrupt": {"kind": "blur", "severity": 5}},
+            "real: 3 a class; further real in the place of generated: 9 a class, with Gaussian blur of severity 5",
+        ),
         ({"real": "all", "rebalance": True}, "real: all; smaller classes repeated"),
     ],
 )
@@ -270,7 +313,15 @@ def test_captions_of_kinds_are_one_paragraph_without_names_of_studies() -> None:
     assert "CSV" not in contents.about("tables", "accuracy")
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed (texlive-latex-recommended)")
+def has_latex() -> bool:
+    """Whether LaTeX is there with the packages that a report needs."""
+    packages = ("lmodern.sty", "adjustbox.sty", "placeins.sty")
+    return bool(shutil.which("kpsewhich")) and all(
+        subprocess.run(["kpsewhich", name], capture_output=True).returncode == 0 for name in packages
+    )
+
+
+@pytest.mark.skipif(not has_latex(), reason="LaTeX is not installed (texlive-latex-extra, lmodern)")
 def test_latex_compiles(digits: tuple[Report, Path], tmp_path: Path) -> None:
     report, folder = digits
     shutil.copytree(folder, tmp_path / "study")

@@ -176,7 +176,11 @@ def composition(each: Mapping[str, Any]) -> str:
     if each.get("real"):
         parts.append(f"real: {_amount(each['real'])}")
     if each.get("held_back"):
-        parts.append(f"further real in the place of generated: {_amount(each['held_back'])}")
+        text = f"further real in the place of generated: {_amount(each['held_back'])}"
+        if corrupt := each.get("corrupt"):
+            kind = methods.CORRUPTIONS[corrupt["kind"]].partition(" [@")[0]
+            text += f", with {kind} of severity {corrupt['severity']}"
+        parts.append(text)
     if each.get("synthetic"):
         text = f"generated: {_amount(each['synthetic'])} of pool {each['pool']}"
         if each.get("filter"):

@@ -61,6 +61,9 @@ simonyan2015 2015 arXiv:1409.1556 ICLR
 sandler2018 2018 arXiv:1801.04381 CVPR
   Mark Sandler and Andrew Howard and Menglong Zhu and Andrey Zhmoginov and Liang-Chieh Chen
   MobileNetV2: inverted residuals and linear bottlenecks
+tan2019 2019 arXiv:1905.11946 ICML
+  Mingxing Tan and Quoc V. Le
+  EfficientNet: rethinking model scaling for convolutional neural networks
 kingma2015 2015 arXiv:1412.6980 ICLR
   Diederik P. Kingma and Jimmy Ba
   Adam: a method for stochastic optimization

@@ -7,7 +7,7 @@ import pandas as pd
 
 from synthmix.analysis.statistics import smallest_p
 from synthmix.experiments import arms
-from synthmix.planning import kinds
+from synthmix.planning import initial_weights, kinds
 from synthmix.reports.formatting import count, p_value
 from synthmix.tables.accuracy import FEW_SHOT, IMBALANCED, scope
 
@@ -58,8 +58,7 @@ def _few_shot(experiments: pd.DataFrame) -> Iterator[str]:
     if names:
         yield (
             f"Behind {_named(names)} stands a full-data generator: it saw more real images than the classifier. These "
-            "are "
-            "no few-shot results."
+            "are no few-shot results."
         )
     filtered = experiments[experiments["filter"].notna()] if "filter" in experiments else experiments[:0]
     more = filtered[~(filtered["filter_real_images"] <= filtered["real_images"])] if len(filtered) else filtered
@@ -76,7 +75,7 @@ def _generators(used: Mapping[str, Any], experiments: pd.DataFrame | None) -> It
     unknown = [name for name, each in generators.items() if kinds.scope(dict(each)) in ("unknown", "fine-tuned")]
     if unknown:
         yield f"What real images the makers of {_named(unknown)} trained on is unknown; test images may be among them."
-    pretrained = [name for name, each in used["models"].items() if each.get("weights")]
+    pretrained = [name for name, each in used["models"].items() if initial_weights.wanted(each)]
     pretrained += [name for name, each in used["extractors"].items() if each["kind"] != "classifier"]
     if pretrained:
         yield f"{_named(pretrained)}: published weights. The images behind them are in no count of real images."

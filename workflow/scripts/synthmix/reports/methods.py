@@ -123,7 +123,7 @@ def _generator(each: Definition) -> str:
     if each["kind"] == "ddpm":
         return (
             "is a class-conditional denoising diffusion model [@ho2020] on pixels, a U-Net of diffusers with "
-            f"{_network(each)}; {_trained(each)}, {_seen(each)}"
+            f"{_network(each)}{_smaller(each)}; {_trained(each)}, {_seen(each)}"
         )
     pipeline = f"`{each.get('pipeline') or 'stable-diffusion-v1-5/stable-diffusion-v1-5'}`"
     if way == "train_from_scratch":
@@ -147,6 +147,11 @@ def _generator(each: Definition) -> str:
         text += f", starting from real train images with strength {each['img2img']['strength']:g}"
     safety = {"record": "used", "drop": "left out", "replace": "drawn again"}.get(each.get("safety") or "")
     return f"{text}; images that its safety checker flags are {safety}" if safety else text
+
+
+def _smaller(each: Definition) -> str:
+    size = each.get("resolution")
+    return f", at {size} x {size} pixels, from which images are enlarged" if size else ""
 
 
 def _network(each: Definition) -> str:
@@ -249,4 +254,5 @@ def _explained(used: Definitions) -> Iterator[str]:
             yield f"`{name}`: {EXPLAINERS[each['kind']]}."
     for name, each in used["corruptions"].items():
         kinds_of = listed([CORRUPTIONS[kind] for kind in each["kinds"]])
-        yield f"`{name}`: test images with {kinds_of}, in severities 1 to 5."
+        severities = listed([str(severity) for severity in each["severities"]])
+        yield f"`{name}`: test images with {kinds_of}, in severities {severities} of 1 to 5."

@@ -159,6 +159,16 @@ def test_every_choice_of_the_schema_has_words() -> None:
     assert set(of["extractors"]["kind"]["enum"]) == {*methods.EXTRACTORS, "classifier", "timm"}
 
 
+def test_weights_of_a_package_are_pretrained() -> None:
+    """cars-small names no `weights`: those of its networks come with a Python package."""
+    spec = written.spec_of("cars-small")
+    said = dict(methods.paragraphs(spec))["Classifiers"]
+    assert "`model-a` is `tf_efficientnet_lite0` of timm [@tan2019] with pretrained weights." in said
+    assert "`random` is `tf_efficientnet_lite0` of timm [@tan2019] with random weights." in said
+    found = limitations.limitations(spec, [], None, None)
+    assert any(text.startswith("`model-a`, `model-b`, `lite0`: published weights.") for text in found)
+
+
 # Keys that say nothing of a method, or nothing that a reader of methods looks for; the YAML file says everything.
 NO_METHOD = {
     "datasets": {"seed", "splits", "channels", "licence", "config", "root", "image_column", "label_column"},

@@ -198,6 +198,14 @@ def test_logits_come_in_order_and_leave_the_mode_alone():
     assert not model.training
 
 
+def test_each_part_gets_its_own_mode_back():
+    """Batch norms of frozen parts stay in evaluation mode between steps, whatever is measured there."""
+    model = engine.Classifier(nn.Sequential(nn.Flatten(), nn.BatchNorm1d(3), nn.Dropout(0.5)), 3)
+    model.network[1].eval()
+    engine.logits(model, batch(n=4, size=1))
+    assert [module.training for module in model.network] == [True, False, True]
+
+
 def test_the_mode_comes_back_after_an_error():
     model = engine.Classifier(nn.Linear(2, 2), 3)
     with pytest.raises(RuntimeError):

@@ -153,12 +153,12 @@ def _fit(
     started = time.monotonic() - state["seconds"]
     costs.watch_memory(device)
     model.train()
+    for module in still:
+        module.eval()
     batches = feeding.batches(images, map(order.batch, range(state["step"], steps)))
     for step in range(state["step"], steps):
         # masks of dropout are a process's own
         engine.seed_layers(stream_seed("dropout", seed, step, *([team.rank] if team.rank else [])), device)
-        for module in still:
-            module.eval()
         chosen, batch = next(batches)
         random.manual_seed(stream_seed("augment", seed, step))
         batch, targets = augment(batch, augmentation, random), labels[chosen]

@@ -114,14 +114,15 @@ def seed_layers(seed: int, device: str) -> None:
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients, and back."""
-    training = model.training
+    """Evaluation mode without gradients, and back, each part into the mode that it had."""
+    training = [module for module in model.modules() if module.training]
     model.eval()
     try:
         with torch.inference_mode():
             yield
     finally:
-        model.train(training)
+        for module in training:
+            module.training = True
 
 
 def logits(model: nn.Module, images: Divisible, batch_size: int | None = None) -> Tensor:

@@ -98,9 +98,9 @@ def test_class_counts_are_those_of_each_split(artefacts: Artefacts) -> None:
     figure = class_counts.draw({"kind": "class_counts", "dataset": "farm", "labels": {"ant": "Ant"}}, artefacts)
     assert [[bar.get_width() for bar in axes.patches] for axes in figure.axes] == list(COUNTS.values())  # type: ignore[attr-defined]
     assert [axes.get_title() for axes in figure.axes] == [
-        "Train: 100 images, 20 to 50 a class",
-        "Val: 9 images, 3 a class",
-        "Test: 24 images, 7 to 9 a class",
+        "Train: 100 images\n20 to 50 a class",
+        "Val: 9 images\n3 a class",
+        "Test: 24 images\n7 to 9 a class",
     ]
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["Ant", "bee", "cow"]
 

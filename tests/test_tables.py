@@ -320,6 +320,20 @@ def test_a_study_judged_by_auroc_shows_its_differences(artefacts: Artefacts, tmp
     )
 
 
+def test_many_training_sets_stand_below_each_other(artefacts: Artefacts, monkeypatch: pytest.MonkeyPatch) -> None:
+    upright = overview.build({**MAIN, "kind": "overview"}, artefacts)
+    monkeypatch.setattr(overview, "MANY", 1)
+    turned = overview.build({**MAIN, "kind": "overview"}, artefacts)
+    pd.testing.assert_frame_equal(turned.data, upright.data)
+    arm = upright.frame.iloc[0]
+    column = turned.frame.iloc[:, 1]
+    assert str(column.name).endswith(arm["Recipe"])
+    names = [name for name in upright.frame if name not in ("Dataset", "Model", "Recipe")]
+    assert turned.frame["Training set"].tolist() == names
+    assert column.tolist() == arm[names].tolist()
+    assert "Dataset: digits." in turned.notes
+
+
 # ---- metrics and usefulness ------------------------------------------------------------------------------------------
 
 RANKING: dict[str, Any] = {"kind": "ranking", "baseline": "shot3", "model": "cnn", "recipe": "cnn-steps"}

@@ -39,8 +39,9 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
             values = 100 * group[metric].to_numpy()
             interval = statistics.t_interval(values)
             style.seeds_and_mean(axes, x, values, interval, colors[recipe], markers[recipe])
-        axes.set_title(
-            style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}"
+        style.set_title(
+            axes,
+            style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}",
         )
         axes.set_xticks(range(len(names)), ticks)
         axes.set_xlim(-0.6, len(names) - 0.4)

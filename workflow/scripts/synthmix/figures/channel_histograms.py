@@ -40,7 +40,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
                 axes.stairs(values, EDGES, fill=True, color=color, alpha=0.2, linewidth=0)
             axes.stairs(values, EDGES, color=color, linewidth=1.0)
             if not alone:
-                axes.set_title(name)
+                style.set_title(axes, name)
     for axes in grid[0]:
         axes.set_xlim(0, 256)
         axes.set_xticks([0, 64, 128, 192, 255])

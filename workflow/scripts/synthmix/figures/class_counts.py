@@ -16,6 +16,7 @@ from synthmix.figures import style
 
 NAMED = 30  # classes up to which each has its name
 BAR_MM = 4.0
+NEXT = {True: "\n", False: ", "}  # within a title: panels side by side are narrow
 
 
 @style.context()
@@ -27,13 +28,13 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     few = len(names) <= NAMED
     width = style.width_mm(spec)
     if few:
-        figure, grid = style.panels(width, BAR_MM * len(names) + 18, 1, len(SPLITS), sharey="all")
+        figure, grid = style.panels(width, BAR_MM * len(names) + 21, 1, len(SPLITS), sharey="all")
     else:
         figure, grid = style.panels(width, 105, len(SPLITS), 1, sharex="all")
     for axes, split, color in zip(grid.flat, SPLITS, style.PALETTE, strict=False):
         values = np.array([counts[split][name] for name in names])
         (_named if few else _many)(axes, values, color)
-        axes.set_title(f"{split.capitalize()}: {_said(values)}")
+        axes.set_title(f"{split.capitalize()}: {values.sum():,} images{NEXT[few]}{_each(values)}")
     if few:
         grid[0, 0].set_yticks(range(len(names)), [style.label(spec, name) for name in names])
         grid[0, 0].invert_yaxis()  # for all, the first class at the top
@@ -42,10 +43,9 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     return figure
 
 
-def _said(values: np.ndarray) -> str:
+def _each(values: np.ndarray) -> str:
     low, high = values.min(), values.max()
-    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return f"{values.sum():,} images, {each} a class"
+    return f"{low:,} a class" if low == high else f"{low:,} to {high:,} a class"
 
 
 def _named(axes: Axes, values: np.ndarray, color: str) -> None:

@@ -37,7 +37,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     first, second = (", ".join(style.label(spec, part) for part in name.split(", ")) for name in found.names)
     for axes, (title, names, results, places) in zip(grid[0], panels, strict=True):
         _panel(axes, [style.label(spec, names[place]) for place in places], results, places)
-        axes.set_title(title)
+        style.set_title(axes, title)
         axes.set_xlabel("Difference (points)")
     if few := len(ends) < len(order):
         grid[0, -1].axhline(shown - 0.5, color=style.GREY, linewidth=0.6, linestyle=":")

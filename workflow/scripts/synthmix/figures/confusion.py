@@ -59,7 +59,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         axes.tick_params(axis="y", labelrotation=0)
         axes.tick_params(axis="x", labelrotation=90 if max(map(len, names)) > 2 else 0)
         title = style.label(spec, arm.training_set)
-        axes.set_title(", ".join([title, style.label(spec, arm.model), arm.recipe]) if several else title)
+        style.set_title(axes, ", ".join([title, style.label(spec, arm.model), arm.recipe]) if several else title)
         axes.set_xlabel("Predicted class")
         axes.set_ylabel("True class" if position % per_row == 0 else "")
     for axes in list(grid.flat)[len(panels) :]:

@@ -16,6 +16,7 @@ from synthmix.figures import style
 from synthmix.files import read_arrays
 
 LABEL_MM, TITLE_MM = 3.5, 5.0  # height of the text below a row, and of that above all
+MOST_MM = 29.0  # of a side, so that few severities do not fill a page
 
 
 @style.context()
@@ -26,8 +27,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     labels: dict[str, list[str]] = json.loads(about["labels"])
     severities: list[int] = json.loads(about["severities"])
     kinds = json.loads(about["kinds"])
-    width = style.width_mm(spec)
     named = style.tick_mm(map(title, kinds)) + 3
+    width = style.width_mm(spec, min(style.PAGE_MM, named + MOST_MM * images.shape[1]))
     tile = (width - named) / images.shape[1]
     row = tile * images.shape[2] / images.shape[3] + LABEL_MM
     height = row * len(kinds) + TITLE_MM + 4

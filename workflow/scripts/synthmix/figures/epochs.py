@@ -37,7 +37,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
         axes.set_xlabel("Epoch")
         if len(panels) > 1:
-            axes.set_title(style.label(spec, recipe))
+            style.set_title(axes, style.label(spec, recipe))
     grid[0, 0].set_ylim(bottom=0)
     grid[0, 0].set_ylabel("Error (%)")
     handles = [Line2D([], [], color=color, label=style.label(spec, name)) for name, color in colors.items()]

@@ -54,8 +54,9 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         }
         for recipe, points in lines.items():
             axes.plot(*zip(*sorted(points), strict=True), color=colors[recipe], label=recipe, zorder=1)
-        axes.set_title(
-            style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}"
+        style.set_title(
+            axes,
+            style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}",
         )
         axes.set_xticks(list(places.values()), _tick_labels(places, width / len(settings) / len(places)))
         beyond = max((steps[name] for name in beside if name in at_the_end), default=0)

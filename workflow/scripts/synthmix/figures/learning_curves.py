@@ -34,7 +34,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
             for name in CURVES:
                 if _curve(grid[row, column], history, f"{name}_{quantity}", colors[name], LINES[name]):
                     drawn.add(name)
-        grid[0, column].set_title(_title(spec, arm, [each for each, _ in columns]))
+        style.set_title(grid[0, column], _title(spec, arm, [each for each, _ in columns]))
         grid[1, column].set_xlabel("Training step")
         counts.append(history["seed"].nunique())
     # A t interval over few seeds may reach beyond what a loss or an accuracy can be.

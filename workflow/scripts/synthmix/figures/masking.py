@@ -48,7 +48,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     figure, grid = style.panels(style.width_mm(spec), height, len(panels), 1)
     for axes, (arm, _), each in zip(grid[:, 0], panels, parts, strict=True):
         _panel(axes, each, limit)
-        axes.set_title(_title(spec, arm, [other for other, _ in panels]))
+        style.set_title(axes, _title(spec, arm, [other for other, _ in panels]))
     bar = figure.colorbar(grid[0, 0].collections[0], ax=grid, aspect=25, pad=0.01)
     bar.set_label("Change (points)")
     bar.outline.set_visible(False)

@@ -37,7 +37,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         _scales(axes, np.unique(np.concatenate([curve.images for curve in here])))
         axes.set_xlabel("Real training images")
         if len(datasets) > 1:
-            axes.set_title(style.label(spec, dataset))
+            style.set_title(axes, style.label(spec, dataset))
     grid[0, 0].set_ylabel("Test error (%)")
     handles = [Line2D([], [], color=colors[name], marker=markers[name], label=name) for name in names]
     style.legend(figure, handles)

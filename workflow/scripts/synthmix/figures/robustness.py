@@ -41,7 +41,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
             if each.arm.dataset == dataset and kind in each.under:
                 shift = SHIFT * (looks.index(name) - (len(looks) - 1) / 2)
                 _line(axes, each, kind, shift, colors[name], markers[name])
-        axes.set_title(f"{style.label(spec, dataset)}, {title(kind).lower()}" if several else title(kind))
+        style.set_title(axes, f"{style.label(spec, dataset)}, {title(kind).lower()}" if several else title(kind))
     for axes in grid.flat[len(panels) :]:
         axes.remove()
     for position, axes in enumerate(grid.flat[: len(panels)]):

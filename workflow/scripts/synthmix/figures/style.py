@@ -80,6 +80,15 @@ def wrapped(text: str, width_mm: float) -> str:
     return "\n".join(wrap(text, max(1, int(width_mm / letter_mm)), break_long_words=False))
 
 
+def set_title(axes: Axes, text: str) -> None:
+    """A panel's title, on as many lines as the panel's share of the figure's width asks for."""
+    place, figure = axes.get_subplotspec(), axes.get_figure(root=True)
+    assert place is not None, "a panel of `panels`"
+    assert figure is not None
+    room_mm = figure.get_figwidth() * 25.4 / place.get_gridspec().ncols - 12  # less the ticks and their labels
+    axes.set_title("\n".join(wrap(text, max(10, int(room_mm / 1.5)))))  # a character of 8 points takes 1.5 mm
+
+
 def recipe_label(spec: Mapping[str, Any], model: str, recipe: str) -> str:
     """A recipe's label; without its own, its name less the model's in front (cnn-steps of cnn: steps)."""
     return label(spec, recipe) if recipe in spec.get("labels", {}) else recipe.removeprefix(f"{model}-")
@@ -97,6 +106,7 @@ def seeds_and_mean(
     points = ScaledTranslation(-3.5 / 72, 0, axes.figure.dpi_scale_trans)
     dots = axes.plot([x] * len(values), values, ".", color=color, zorder=2, transform=axes.transData + points)[0]
     dots.set(markersize=3.2, markeredgewidth=0, alpha=0.55)
+    axes.update_datalim([(x, value) for value in values])  # which shifted dots do not do
     bars = None
     if interval.low is not None and interval.high is not None:
         bars = [[interval.mean - interval.low], [interval.high - interval.mean]]

@@ -49,7 +49,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         axes.set_xlabel("Width" if spec.get("axis") == "width" else "Parameters")
         if len(panels) > 1:
             several = len({dataset for dataset, _ in panels}) > 1
-            axes.set_title(", ".join(style.label(spec, name) for name in panel[0 if several else 1 :]))
+            style.set_title(axes, ", ".join(style.label(spec, name) for name in panel[0 if several else 1 :]))
     grid[0, 0].set_ylim(bottom=0)
     grid[0, 0].set_ylabel("Error (%)")
     _explain(figure, spec, found, colors, markers)

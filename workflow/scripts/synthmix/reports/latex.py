@@ -14,6 +14,7 @@ _HEAD = r"""% pdflatex report, bibtex report, pdflatex report, pdflatex report
 \usepackage[margin=18mm]{geometry}  % figures are up to 174 mm wide
 \usepackage{booktabs,array,graphicx}
 \usepackage[export]{adjustbox}
+\usepackage{rotating}
 \usepackage[section]{placeins}
 \usepackage[hyphens]{url}
 \usepackage[hidelinks]{hyperref}

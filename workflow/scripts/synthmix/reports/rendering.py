@@ -19,6 +19,7 @@ DPI = 300
 BREAK = r"\\"  # of a line in LaTeX
 LONG = 20  # characters of a text that LaTeX prints on one line
 TITLE = 14  # of a column's title
+PAGE_MM = (174, 255)  # width and height of the text on a page
 _NUMBER = re.compile(r"^(-?[\d.,]+|<\s?[\d.]+)( |$|\[|%)")
 _STYLE = """
 body { font: 14px/1.45 "Helvetica Neue", Arial, sans-serif; color: #222; margin: 1.5rem; }
@@ -95,9 +96,10 @@ def markdown(table: Table, title: str) -> str:
 
 
 def latex(table: Table, title: str) -> str:
-    """The table as a LaTeX float in booktabs style with its notes; needs booktabs, array and adjustbox.
+    """The table as a LaTeX float in booktabs style with its notes; needs booktabs, array, adjustbox and rotating.
 
-    Long titles of columns stand on several lines, and so do long texts: a table that is too wide is made smaller.
+    Long titles of columns stand on several lines, and so do long texts: a table that is too wide is turned where that
+    helps, and made smaller.
     """
     numbers = numeric_columns(table.frame)
     columns = "".join(
@@ -109,20 +111,38 @@ def latex(table: Table, title: str) -> str:
     notes = "".join(
         f"\\par\\smallskip\\parbox{{\\linewidth}}{{\\footnotesize {escape(note)}}}\n" for note in table.notes
     )
+    turned = _turned(table)
+    kind, tallest = ("sidewaystable", ".65\\textwidth") if turned else ("table", ".85\\textheight")
     return (
-        "% needs \\usepackage{booktabs,array,adjustbox}\n"
-        f"\\begin{{table}}[htbp]\n\\centering\n\\caption{{{escape(title)}}}\n"
-        f"\\begin{{adjustbox}}{{max width=\\linewidth,max totalheight=.85\\textheight}}\n{body}\n\\end{{adjustbox}}\n"
-        f"{notes}\\end{{table}}\n"
+        "% needs \\usepackage{booktabs,array,adjustbox,rotating}\n"
+        f"\\begin{{{kind}}}{'' if turned else '[htbp]'}\n\\centering\n\\caption{{{escape(title)}}}\n"
+        f"\\begin{{adjustbox}}{{max width=\\linewidth,max totalheight={tallest}}}\n{body}\n\\end{{adjustbox}}\n"
+        f"{notes}\\end{{{kind}}}\n"
     )
+
+
+def _turned(table: Table) -> bool:
+    """Whether a table's type is much larger in landscape format, by an estimate of its size in 10-point type."""
+    cells = table.frame.astype(str)
+    longest = cells.apply(lambda column: column.str.len().max())
+    room = {name: longest[name] if longest[name] <= LONG else _room(longest[name]) for name in cells}
+    lines = [max(-(-len(cell) // max(1, room[name])) for name, cell in row.items()) for row in cells.to_dict("records")]
+    width = sum(1.6 * max(room[name], min(TITLE, len(str(name)))) + 4.2 for name in cells)
+    height = 4.2 * (sum(lines) + 3)
+    short, long = PAGE_MM
+    upright = min(1, short / width)
+    return min(1, long / width, (short - 6 * (len(table.notes) + 2)) / height) > 1.3 * upright
+
+
+def _room(longest: int) -> int:
+    """Characters of a line in a column with long texts."""
+    return min(max(LONG, longest // 3), 40)
 
 
 def _text_column(cells: pd.Series) -> str:
     """A column of a width of its own where a text would make it wide, in characters of half an em."""
     longest = cells.astype(str).str.len().max()
-    return (
-        "l" if longest <= LONG else f">{{\\raggedright\\arraybackslash}}p{{{min(max(LONG, longest // 3), 40) / 2:g}em}}"
-    )
+    return "l" if longest <= LONG else f">{{\\raggedright\\arraybackslash}}p{{{_room(longest) / 2:g}em}}"
 
 
 def _stacked(title: str, number: bool) -> str:

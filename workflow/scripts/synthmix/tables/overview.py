@@ -1,6 +1,6 @@
 """Table kind `overview`: accuracy, or the study's metric, at a glance.
 
-A row per (dataset, model, recipe), a column per training set.
+A row per (dataset, model, recipe), a column per training set; the other way round where these are many.
 
 Specification: {kind, training_set, dataset?, model?, recipe?, metric?, labels?, order?}.
 """
@@ -30,13 +30,37 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
         cells.setdefault(row, {})[spec.get("labels", {}).get(name, name)] = shown
     if not data:
         raise ValueError("overview table: no run of the study is selected")
-    keys = ("dataset", "model", "recipe")
-    frame = pd.DataFrame(
-        [{**{k.capitalize(): v for k, v in zip(keys, row, strict=True)}, **found} for row, found in cells.items()]
-    ).fillna("")
-    frame, notes = hoist(frame, ["Dataset"])
-    numbers = pd.DataFrame([{**dict(zip(keys, row, strict=True)), **found} for row, found in data.items()])
+    numbers = pd.DataFrame([{**dict(zip(KEYS, row, strict=True)), **found} for row, found in data.items()])
+    names = list(dict.fromkeys(name for found in cells.values() for name in found))
+    frame, notes = (_turned if len(names) > max(MANY, len(cells)) else _upright)(cells, names)
     return Table(numbers, frame, [*notes, f"Test {run_metric_title(metric)} {NOTE}"])
+
+
+KEYS = ("dataset", "model", "recipe")
+MANY = 8  # columns of training sets that a page has room for
+Cells = dict[tuple[str, str, str], dict[str, str]]
+
+
+def _upright(cells: Cells, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    rows = [
+        {**{key.capitalize(): part for key, part in zip(KEYS, row, strict=True)}, **found}
+        for row, found in cells.items()
+    ]
+    frame = pd.DataFrame(rows, columns=[*map(str.capitalize, KEYS), *names])
+    return hoist(frame.fillna(""), ["Dataset"])
+
+
+def _turned(cells: Cells, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """A row per training set; columns are called by what tells them apart, notes say the rest."""
+    parts = list(zip(*cells, strict=True))
+    differ = [len(set(part)) > 1 for part in parts]
+    titles = {row: ", ".join(part for part, shown in zip(row, differ, strict=True) if shown) for row in cells}
+    rows = [
+        {"Training set": name, **{titles[row] or "Value": found.get(name, "") for row, found in cells.items()}}
+        for name in names
+    ]
+    same = [f"{key.capitalize()}: {part[0]}." for key, part, more in zip(KEYS, parts, differ, strict=True) if not more]
+    return pd.DataFrame(rows), same
 
 
 NOTE = "in %: mean over seeds with its 95 % t interval, conditional on one trained generator."

@@ -321,17 +321,17 @@ def test_a_study_judged_by_auroc_shows_its_differences(artefacts: Artefacts, tmp
 
 
 def test_many_training_sets_stand_below_each_other(artefacts: Artefacts, monkeypatch: pytest.MonkeyPatch) -> None:
-    upright = overview.build({**MAIN, "kind": "overview"}, artefacts)
-    monkeypatch.setattr(overview, "MANY", 1)
-    turned = overview.build({**MAIN, "kind": "overview"}, artefacts)
+    names = list(artefacts.read_experiments()["training_set"].unique())
+    spec = {"kind": "overview", "training_set": names, "model": "cnn"}
+    turned = overview.build(spec, artefacts)
+    monkeypatch.setattr(overview, "MANY", len(names))
+    upright = overview.build(spec, artefacts)
     pd.testing.assert_frame_equal(turned.data, upright.data)
-    arm = upright.frame.iloc[0]
-    column = turned.frame.iloc[:, 1]
+    arm, column = upright.frame.iloc[0], turned.frame.iloc[:, 1]
     assert str(column.name).endswith(arm["Recipe"])
-    names = [name for name in upright.frame if name not in ("Dataset", "Model", "Recipe")]
-    assert turned.frame["Training set"].tolist() == names
-    assert column.tolist() == arm[names].tolist()
-    assert "Dataset: digits." in turned.notes
+    assert turned.frame["Training set"].tolist() == [name for name in upright.frame if name in names]
+    assert column.tolist() == arm[turned.frame["Training set"]].tolist()
+    assert turned.notes[:2] == ["Dataset: digits.", "Model: cnn."]
 
 
 # ---- metrics and usefulness ------------------------------------------------------------------------------------------

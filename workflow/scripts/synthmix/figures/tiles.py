@@ -138,7 +138,7 @@ def _heading(block: Block, measures: _Measures) -> list[str]:
 
 def _titles_mm(columns: Sequence[str], tile: float) -> float:
     """Height of the titles above the tiles, of which the longest may need two lines."""
-    lines = max((len(_lines([title], tile)) for title in columns), default=0)
+    lines = max((len(_title(title, tile)) for title in columns), default=0)
     return HEAD_MM + LINE_MM * (lines - 1) if lines else 0.0
 
 
@@ -146,6 +146,11 @@ def _row_mm(row: Row, tile: float) -> float:
     tall = max((tile * each.picture.shape[0] / each.picture.shape[1] for each in row.tiles), default=tile)
     lines = max((len(_lines(each.caption, tile)) for each in row.tiles), default=0)
     return tall + LINE_MM * lines + GAP_MM
+
+
+def _title(text: str, tile: float) -> list[str]:
+    """The lines of a title above a tile, with a gap to its neighbours."""
+    return _lines([text], tile - 1)
 
 
 def _lines(texts: Sequence[str], width: float) -> list[str]:
@@ -175,7 +180,7 @@ class _Page:
             top += _titles_mm(columns, self.tile)
             for column, title in enumerate(columns):
                 middle = left + label_mm + column * (self.tile + GAP_MM) + self.tile / 2
-                text = "\n".join(_lines([title], self.tile))
+                text = "\n".join(_title(title, self.tile))
                 self.write(text, middle, top - 0.8, ha="center", va="bottom", fontsize=SMALL_PT, linespacing=1.1)
         for row in block.rows:
             lines = _lines(row.label, label_mm - 1)

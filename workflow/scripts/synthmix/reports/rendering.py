@@ -21,10 +21,12 @@ LONG = 20  # characters of a text that LaTeX prints on one line
 TITLE = 14  # of a column's title
 PAGE_MM = (174, 255)  # width and height of the text on a page
 _NUMBER = re.compile(r"^(-?[\d.,]+|<\s?[\d.]+)( |$|\[|%)")
+_SHORT_NAME = re.compile(r"<td>([A-Za-z][\w.-]{,19})</td>")  # no line breaks at its hyphens
 _STYLE = """
 body { font: 14px/1.45 "Helvetica Neue", Arial, sans-serif; color: #222; margin: 1.5rem; }
 h1 { font-size: 1.15rem; font-weight: 600; }
 .scroll { overflow-x: auto; }
+.name { white-space: nowrap; }
 table { border-collapse: collapse; border-top: 2px solid #222; border-bottom: 2px solid #222; }
 th { text-align: left; vertical-align: bottom; border-bottom: 1px solid #222; font-weight: 600; }
 th, td { padding: .25rem .7rem; }
@@ -178,7 +180,7 @@ def body_of(text: str) -> str:
 def block(table: Table) -> str:
     """The table and its notes as a part of an HTML page."""
     numbers = numeric_columns(table.frame)
-    body = table.frame.astype(str).to_html(index=False, escape=True, border=0)
+    body = _SHORT_NAME.sub(r'<td class="name">\1</td>', table.frame.astype(str).to_html(index=False, border=0))
     right = ", ".join(f"#{_name(body)} :is(td, th):nth-child({n})" for n, number in enumerate(numbers, 1) if number)
     style = f"<style>{right} {{ text-align: right; }}</style>\n" if right else ""
     notes = "".join(f"<li>{html.escape(note)}</li>\n" for note in table.notes)

@@ -343,7 +343,10 @@ def test_a_study_at_two_commits(workspace: Workspace) -> None:
     commit(workspace, "second")
     output = workspace.command("diff", "tiny@HEAD~1", "tiny@HEAD")
     found = parts(output)
-    assert found["Specs"] == ["code: draws.py: noisy_labels changed (10)", "recipe.learning_rate: 0.003 -> 0.004 (4)"]
+    assert found["Specs"] == [
+        "code: images/draws.py: noisy_labels changed (10)",
+        "recipe.learning_rate: 0.003 -> 0.004 (4)",
+    ]
     assert found["Other jobs of both"] == ['table: view.caption: absent -> "Another" (1)']
     assert "B: tiny@HEAD: 10 runs; metrics: nowhere: no docs/results/tiny/experiments.csv then, none of its" in output
     assert "no pair has metrics on both sides" in output

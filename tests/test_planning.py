@@ -39,7 +39,7 @@ def test_reasons_name_parameters_and_functions_and_costs_come_from_earlier_jobs(
     output = workspace.command("plan")
     assert workspace.results() == before, "a plan changes nothing"
     assert "train: recipe.learning_rate: 0.003 -> 0.004 (2)" in output
-    assert "train: code: draws.py: noisy_labels changed (4)" in output
+    assert "train: code: images/draws.py: noisy_labels changed (4)" in output
     assert "evaluate: what it reads changes (4)" in output
     found = rows(output)
     assert set(found) == {

@@ -6,7 +6,7 @@ Together means that the parameters of all replicas are stacked and one step of `
 makes grouped convolutions of convolutions and batched products of products. Compiled means `torch.compile` with
 `mode="reduce-overhead"`, which on a GPU records CUDA graphs, and bfloat16 autocast. Each replica has initial weights
 and batches of its own, on the device. Rates are of all replicas of a process; the variants take turns, and of several
-repeats the median is shown. Before that, both ways are compared: what they make of the weights differs by rounding.
+repeats the median is shown. The last column is how far both ways take the weights apart, which is by rounding.
 """
 
 import argparse

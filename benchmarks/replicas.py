@@ -57,12 +57,12 @@ def loss_of(network: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor)
 def separately(networks: list[nn.Module], faster: bool) -> Step:
     """A step of each network after the other."""
     optimizers = [torch.optim.SGD(network.parameters(), RATE, fused=True) for network in networks]
-    forward = [torch.compile(loss_of, mode="reduce-overhead") if faster else loss_of for _ in networks]
+    forward: Any = torch.compile(loss_of, mode="reduce-overhead") if faster else loss_of
 
     def step(images: Tensor, labels: Tensor) -> None:
-        for network, own, optimizer, batch, targets in zip(networks, forward, optimizers, images, labels, strict=True):
+        for network, optimizer, batch, targets in zip(networks, optimizers, images, labels, strict=True):
             with autocast(images, faster):
-                loss = own(network, batch, targets)
+                loss = forward(network, batch, targets)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -7,7 +7,7 @@ transforms in a DataLoader and the usual loop, both in float32. `compiled` is ou
 `precision: bfloat16`. Networks: the convolutional block of width 10 with SGD, the transformer of width 64 with AdamW.
 Images have 32 x 32 pixels in three channels and are not augmented. Rates are taken after the first quarter of the
 steps, so that neither start nor compilation counts; of several repeats, in which the three take turns, the median.
-Runs/hour are those of one process at that rate: a run is 150 epochs of 4,000 images, as in studies/blocks-small.yaml.
+Runs/hour are those of one process at that rate: a run is counted as 150 epochs of 4,000 images.
 """
 
 import argparse

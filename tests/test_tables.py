@@ -18,7 +18,7 @@ from synthmix.analysis import statistics
 from synthmix.analysis.artefacts import Artefacts
 from synthmix.files import read_json, write_json
 from synthmix.planning.schema import read_schema
-from synthmix.reports import formatting, rendering
+from synthmix.reports import contents, formatting, rendering
 from synthmix.reports.formatting import metric_title
 from synthmix.reports.rendering import Table
 from synthmix.tables import accuracy, cost, cross_test, overview, ranking, scores
@@ -534,6 +534,8 @@ def test_captions_say_something_of_every_kind(caption: str) -> None:
         for kind, spec in specs.items()
     }
     assert len(set(texts.values())) == len(kinds)
+    stage = caption.replace(".rst", "s")
+    assert all(contents.about(stage, kind) for kind in kinds)
     for text in texts.values():
         body = publish_parts(text, writer_name="html", settings_overrides={"halt_level": 2})["body"]
         assert "<em>main</em> of study <em>digits</em>" in body

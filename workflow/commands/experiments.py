@@ -24,7 +24,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", help="a study, STUDY@COMMIT, an experiments.csv or a folder below results/runs")
     parser.add_argument("--where", help="a condition on columns, as pandas writes it")
-    parser.add_argument("--columns", help="what to show, separated by commas; default: in what the rows differ")
+    parser.add_argument("--columns", help="what to show, separated by commas; default: the usual ones")
     parser.add_argument("--csv", action="store_true", help="print CSV in full precision")
     arguments = parser.parse_args()
     try:

@@ -16,11 +16,12 @@ from sklearn.datasets import load_digits, load_sample_image
 
 from synthmix import corrupting, job
 from synthmix.data import Split
+from synthmix.files import write_json
 from synthmix.images import corrupted as library
 from synthmix.networks import engine
 from synthmix.planning.schema import read_schema
 from synthmix.store import Entry
-from synthmix.units import units
+from synthmix.units import entries
 
 DEFINITION = read_schema("study")["properties"]["corruptions"]["additionalProperties"]
 KINDS = {
@@ -184,8 +185,10 @@ def test_entries_stay_where_the_store_is_kept(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(job, "settings", lambda: {"keep": {"resume": kept}})
     spec = {"entries": ["corrupt.py"], "keys": {"org": {"0": "aa01"}}, "corruption": {}, "code": "c"}
-    (unit,) = units(spec)
-    Entry(unit).save({"done": True})
-    params = SimpleNamespace(spec=json.dumps(spec))
-    job.finish(SimpleNamespace(params=params, output=[], log=["logs/corrupt/digits.log"]))
-    assert Entry.finished(unit) == kept
+    meta = {"source": {"sha256": "0" * 64}, "classes": ["a"], "counts": {}}
+    write_json("meta.json", meta)
+    (name,) = entries(spec, meta)
+    Entry(name).save({"done": True})
+    params, inputs = SimpleNamespace(spec=json.dumps(spec)), SimpleNamespace(meta="meta.json")
+    job.finish(SimpleNamespace(params=params, input=inputs, output=[], log=["logs/corrupt/digits.log"]))
+    assert Entry.finished(name) == kept

@@ -17,6 +17,7 @@ def job(number: int, *before: int, threads: int = 1, gpus: int = 0) -> Planned:
         log=f"logs/train/{number}.log",
         wildcards={},
         spec={"entries": ["prepare_data.py"], "code": ""},
+        data=None,
         outputs=("a", "b"),
         benchmark="x",
         threads=threads,

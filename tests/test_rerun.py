@@ -8,11 +8,12 @@ from collections.abc import Callable
 import pytest
 from workspace import LIBRARY, RUNS, STUDY, Workspace
 
-from synthmix.files import read_json
+from synthmix.files import read_arrays, read_json, write_arrays, write_json
 
 pytestmark = pytest.mark.workflow
 
 SINGLE = "learning_rate: 0.003, weight_decay: 0.01"  # of the recipe single
+DATA = "results/data/digits"
 SHARD = "results/pools/digits/ddpm/all/shard-0000.parquet"
 SHOWN = {"experiments": 1, "comparisons": 1, "table": 2, "figure": 1, "report": 1}  # what shows classifiers
 EVERY_RUN = SHOWN | {"train": 4, "evaluate": 4, "cross_test": 1}
@@ -243,6 +244,39 @@ def test_back_to_earlier_values_trains_and_generates_nothing(workspace: Workspac
     assert workspace.made(changed) == Counter()
     assert len(ledger(workspace)) == len(tested) + 2
     assert all((workspace / name).read_bytes() == content for name, content in original.items())
+
+
+def relabel(workspace: Workspace) -> None:
+    """What prepare_data leaves when labels were corrected in the files of its source, under the same spec."""
+    arrays, metadata = read_arrays(workspace / f"{DATA}/train.safetensors")
+    write_arrays(workspace / f"{DATA}/train.safetensors", {**arrays, "labels": arrays["labels"][::-1]}, metadata)
+    meta = read_json(workspace / f"{DATA}/meta.json")
+    meta["source"]["sha256"] = meta["source"]["sha256"][::-1]
+    write_json(workspace / f"{DATA}/meta.json", meta)
+
+
+def test_other_data_under_the_same_spec_are_trained_on_and_the_earlier_ones_are_found_again(
+    workspace: Workspace,
+) -> None:
+    model = f"{RUNS}/main/cnn/single/seeds0/model.safetensors"
+    targets = [model, model.replace("model.safetensors", "metrics.json")]
+    names = [path.relative_to(workspace.root).as_posix() for path in (workspace / DATA).iterdir()]
+    original = {name: (workspace / name).read_bytes() for name in [*names, model]}
+    before, tested = workspace.entries(), ledger(workspace)
+    relabel(workspace)
+    workspace.snakemake(*targets)
+    assert workspace.made(before) == Counter(generator=1, generated=1, classifier=2, tested=2)
+    assert (workspace / model).read_bytes() != original[model]
+    assert len(ledger(workspace)) == len(set(ledger(workspace))) == len(tested) + 2
+    for name in names:
+        (workspace / name).write_bytes(original[name])
+    changed = workspace.entries()
+    workspace.snakemake(*targets)
+    assert workspace.made(changed) == Counter()
+    assert (workspace / model).read_bytes() == original[model]
+    # as long as nobody knows what the data will hold, all of it may be asked for
+    (workspace / f"{DATA}/meta.json").unlink()
+    assert "results/.resume" not in workspace.command("clean_unused")
 
 
 def ledger(workspace: Workspace) -> list[str]:

@@ -18,7 +18,7 @@ from synthmix import layout, records  # noqa: E402 (the library is not installed
 from synthmix.planning import graph  # noqa: E402 (the library is not installed)
 from synthmix.planning.graph import Planned  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
-from synthmix.units import units  # noqa: E402
+from synthmix.units import entry, units  # noqa: E402
 
 KEPT = ("README.md", "test_ledger.csv", "trackers")
 
@@ -68,8 +68,11 @@ def _asked(jobs: Iterable[Planned]) -> Iterator[Path]:
         yield records.path_of(job.log)
         if job.spec:
             yield records.CODE / f"{job.spec['code']}.json"
-            for each in units(job.spec) or ():
-                yield from _files(Entry.folder_of(each))
+            for unit in units(job.spec) or ():
+                # as long as it is not known what its data will hold, all that was made under its spec stays
+                folder = Entry.folder_of(entry(unit, job.data or "*"))
+                for found in folder.parent.glob(folder.name):
+                    yield from _files(found)
 
 
 def _files(folder: Path) -> list[Path]:

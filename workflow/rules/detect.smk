@@ -1,6 +1,7 @@
 rule detect:
     input:
         val=f"{layout.DATA}/val.safetensors",
+        meta=f"{layout.DATA}/meta.json",
         shards=lambda wc: PLAN.shards(wc.dataset, wc.pool, int(wc.n)),
     output:
         detection=layout.DETECTION,

@@ -1,6 +1,6 @@
 """Test the classifiers of one job on the test split, which each of them meets here for the first and only time."""
 
-from synthmix import evaluating, job, runs
+from synthmix import evaluating, job, runs, units
 from synthmix.files import read_json
 from synthmix.images import reading
 from synthmix.networks import costs
@@ -15,7 +15,8 @@ models = runs.read_models(snakemake.input.model)
 results, features = {}, Features()
 for training_set, seed, key in runs.each(spec["keys"]):
     network = evaluating.classifier(build, spec["model"], models[training_set, seed], test, len(meta["classes"]))
-    results[training_set, seed] = evaluating.test_once(network, test, key, spec["code"], meta["name"], device, features)
+    how = (key, spec["code"], units.content(meta), meta["name"], device, features)
+    results[training_set, seed] = evaluating.test_once(network, test, *how)
 # of the last network: all of a job are of one model
 measured = costs.measure(network, test.images, device)
 evaluating.write_results(results, test, spec, facts, meta, measured, device, snakemake.output)

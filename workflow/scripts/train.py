@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from synthmix import job, runs
+from synthmix import job, runs, units
 from synthmix.files import read_json
 from synthmix.images import reading
 from synthmix.images.draws import assemble
@@ -27,7 +27,7 @@ if __name__ == "__main__":  # the processes that share a training import this fi
     stop = Interruption(job.settings()["checkpoint_seconds"])
     states, features = {}, Features()
     for training_set, seed, key in runs.each(spec["keys"]):
-        entry = Entry(key)
+        entry = Entry(units.entry(key, units.content(meta)))
         with entry.locked():
             definition = spec["training_sets"][training_set]
             source = f"{meta['name']}: {training_set}"

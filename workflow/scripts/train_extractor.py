@@ -1,6 +1,6 @@
 """Train the classifier whose features score pools, on one half of the train split."""
 
-from synthmix import job
+from synthmix import job, units
 from synthmix.extractors import classifier
 from synthmix.files import read_json, write_json
 from synthmix.images import mapped, reading
@@ -23,7 +23,7 @@ chosen = TrainingSet(mapped.chosen(train.images, half), train.labels[half], len(
 seen = Data(chosen, val.images, val.labels, len(meta["classes"]))
 recipe = {"optimizer": "adamw", "schedule": "cosine", "precision": "float32", "checkpoint": "last"}
 recipe |= {key: definition[key] for key in ("learning_rate", "batch_size", "epochs")}
-entry = Entry(digest(snakemake.params.spec))
+entry = Entry(units.entry(digest(snakemake.params.spec), units.content(meta)))
 with entry.locked():
     task = {"model": definition["model"], "recipe": recipe, "scale": "unit"}
     stop = Interruption(job.settings()["checkpoint_seconds"])

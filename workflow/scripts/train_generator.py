@@ -1,6 +1,6 @@
 """Train a generator: one on the whole train split, or one per classifier seed on that seed's few images."""
 
-from synthmix import data, files, job
+from synthmix import data, files, job, units
 from synthmix.images.draws import draw_real
 from synthmix.interruption import Interruption
 from synthmix.spec import digest
@@ -18,7 +18,7 @@ if __name__ == "__main__":  # the processes that share a training import this fi
     trained = {}
     for seed, key in spec.get("keys", {None: digest(snakemake.params.spec)}).items():
         rows = draw_real(train.labels, real, int(seed or 0), meta["name"])
-        entry = Entry(key)
+        entry = Entry(units.entry(key, units.content(meta)))
         with entry.locked():
             trained[seed] = trainer.fit(
                 definition,

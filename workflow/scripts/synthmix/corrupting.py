@@ -34,8 +34,8 @@ def test_once(
     """What classifiers are worth on corrupted images, a row for each level: computed once, then in the store.
 
     Args:
-        networks: by the digest of their entry in the store; uint8 images in, logits out.
-        keys: of the networks' runs, by the same digests, for the ledger.
+        networks: by the name of their entry in the store; uint8 images in, logits out.
+        keys: of the networks' runs, by the same names, for the ledger.
         corruption: its definition.
         kinds: modules of `corruptions` by name.
         test: the test split.
@@ -43,7 +43,7 @@ def test_once(
         device: "cpu" or "cuda"; images are corrupted on the CPU, so that they are the same on both.
 
     Returns:
-        Rows of COLUMNS by the digests of the networks.
+        Rows of COLUMNS by the names of the entries.
     """
     entries = {unit: Entry(unit) for unit in networks}
     with contextlib.ExitStack() as locks:

@@ -29,7 +29,7 @@ from synthmix.networks import engine
 from synthmix.networks.frozen import Features, has_parts
 from synthmix.runs import Key, hardware
 from synthmix.store import Entry
-from synthmix.units import tested
+from synthmix.units import entry, tested
 
 LEDGER = Path("results/test_ledger.csv")
 
@@ -120,20 +120,21 @@ def probabilities(network: nn.Module, images: Images, device: str, features: Fea
 
 
 def test_once(
-    network: nn.Module, test: Split, key: str, code: str, dataset: str, device: str, features: Features
+    network: nn.Module, test: Split, key: str, code: str, content: str, dataset: str, device: str, features: Features
 ) -> np.ndarray:
-    """Probabilities on the test split, float64 (N, K): computed once for a run (its key) and code, then in the store.
+    """Probabilities on the test split, float64 (N, K): computed once for a run (its key), code and content of the data,
+    then in the store.
 
     Each computation leaves a line in the ledger, so that how often a trained network has met the test split is on
     record.
     """
-    entry = Entry(tested(key, code))
-    with entry.locked():
-        state = entry.load()
+    kept = Entry(entry(tested(key, code), content))
+    with kept.locked():
+        state = kept.load()
         if state is None:
             state = {"done": True, "probabilities": probabilities(network, test.images, device, features)}
-            note(f"{key}-{code}", dataset, len(test.labels))
-            entry.save(state)
+            note(f"{key}-{code}-{content}", dataset, len(test.labels))
+            kept.save(state)
     result: np.ndarray = state["probabilities"]
     return result
 

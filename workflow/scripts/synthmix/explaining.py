@@ -41,7 +41,7 @@ def explain_once(
     network: nn.Module,
     explainer: Mapping[str, Any],
     images: Images,
-    unit: str,
+    name: str,
     key: str,
     device: str,
 ) -> list[dict[str, Any]]:
@@ -52,15 +52,15 @@ def explain_once(
         network: the trained classifier, uint8 images in, logits out.
         explainer: its definition.
         images: of the data set.
-        unit: digest of the store's entry.
+        name: of the store's entry.
         key: of the network's run, for the ledger: the network meets the test split once more.
         device: "cpu" or "cuda".
     """
-    entry = Entry(unit)
+    entry = Entry(name)
     with entry.locked():
         state = entry.load()
         if state is None:
-            evaluating.note(f"{key}-{unit}", images.meta["name"], len(images.test.labels))
+            evaluating.note(f"{key}-{name}", images.meta["name"], len(images.test.labels))
             state = {"done": True, "explained": [dict(row) for row in explain(network, explainer, images, device)]}
             entry.save(state)
     rows: list[dict[str, Any]] = state["explained"]

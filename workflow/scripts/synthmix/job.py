@@ -15,7 +15,7 @@ from synthmix.planning.plan import ENVIRONMENT
 from synthmix.records import Record
 from synthmix.spec import digest
 from synthmix.store import Entry
-from synthmix.units import units
+from synthmix.units import entries, units
 
 _missing: list[str] | None = None  # what of this job the store did not have when it began
 _hardware: str | None = None  # what its networks run on
@@ -40,7 +40,7 @@ def start(snakemake: Any) -> dict[str, Any]:
         module(entry)
     code.require(spec["code"], *spec["entries"])
     global _missing
-    wanted = units(spec)
+    wanted = _entries(snakemake, spec)
     _missing = None if wanted is None else [each for each in wanted if not Entry.finished(each)]
     return spec
 
@@ -48,14 +48,19 @@ def start(snakemake: Any) -> dict[str, Any]:
 def finish(snakemake: Any) -> None:
     """End a job whose outputs are whole: record what made them; empty its part of the store where none is kept."""
     spec: dict[str, Any] = json.loads(snakemake.params.spec)
-    entries = [Entry.folder_of(each) for each in units(spec) or []]
-    paths = [*map(Path, snakemake.output), *(path for folder in entries for path in folder.glob("*"))]
+    folders = [Entry.folder_of(each) for each in _entries(snakemake, spec) or []]
+    paths = [*map(Path, snakemake.output), *(path for folder in folders for path in folder.glob("*"))]
     size = sum(path.stat().st_size for path in paths if path.exists())
     made = 1 if _missing is None else len(_missing)
     records.write(snakemake.log[0], Record(spec, made, _hardware, size))
     if not settings()["keep"]["resume"]:
-        for folder in entries:
+        for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _entries(snakemake: Any, spec: dict[str, Any]) -> list[str] | None:
+    """The names of a job's entries in the store (units.entries); None for a stage that keeps nothing there."""
+    return None if units(spec) is None else entries(spec, files.read_json(snakemake.input.meta))
 
 
 def module(entry: str) -> Any:

@@ -1,7 +1,8 @@
-"""The store: what has been trained or generated is kept under the digest of its spec and never made twice.
+"""The store: what has been trained or generated is kept under the digests of its spec and its data, never made twice.
 
-An entry is a folder `results/.resume/<2 digits>/<digest>/`. While work goes on it holds the latest state; when the work
-is finished it holds the result. Resuming, one more seed, and going back to an earlier value all find their entry again.
+An entry is a folder `results/.resume/<2 digits>/<name>/`, named by `units.entry`. While work goes on it holds the
+latest state; when the work is finished it holds the result. Resuming, one more seed, and going back to an earlier value
+all find their entry again.
 """
 
 import contextlib
@@ -23,8 +24,8 @@ STATE, SHARD = "state.safetensors", "shard.parquet"
 class Entry:
     """One entry of the store: a state (arrays and a JSON tree) that is replaced as a whole."""
 
-    def __init__(self, digest: str, folder: Path = FOLDER) -> None:
-        self.folder = self.folder_of(digest, folder)
+    def __init__(self, name: str, folder: Path = FOLDER) -> None:
+        self.folder = self.folder_of(name, folder)
         self.folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -32,14 +33,14 @@ class Entry:
         return self.folder / STATE
 
     @staticmethod
-    def folder_of(digest: str, folder: Path = FOLDER) -> Path:
+    def folder_of(name: str, folder: Path = FOLDER) -> Path:
         """Where an entry is, whether it exists or not."""
-        return folder / digest[:2] / digest
+        return folder / name[:2] / name
 
     @classmethod
-    def finished(cls, digest: str, folder: Path = FOLDER) -> bool:
+    def finished(cls, name: str, folder: Path = FOLDER) -> bool:
         """Whether an entry holds a result; only the head of its file is read."""
-        here = cls.folder_of(digest, folder)
+        here = cls.folder_of(name, folder)
         if (here / SHARD).exists():
             return True
         try:

@@ -24,7 +24,7 @@ from synthmix.experiments import RUN
 from synthmix.planning.plan import ENVIRONMENT
 from synthmix.spec import canonical
 from synthmix.store import Entry
-from synthmix.units import tested
+from synthmix.units import content, entry, tested
 
 COMMITTED = "docs/results/{study}/experiments.csv"
 PROBE = Path(__file__).resolve().parents[3] / "commands/planned_specs.py"
@@ -131,14 +131,17 @@ def _result(jobs: Jobs, run: Run, bundle: str) -> dict[str, Any] | None:
     return _stored(tested(key, test["code"]), dataset, jobs)
 
 
-def _stored(entry: str, dataset: str, jobs: Jobs) -> dict[str, Any] | None:
+def _stored(unit: str, dataset: str, jobs: Jobs) -> dict[str, Any] | None:
     """Metrics made anew of what a network said of the test split, if the store has it and the split is that of then."""
-    data = jobs.specs.get(f"prepare_data/{dataset}")
-    if data is None or not Entry.finished(entry) or (labels := _labels(dataset, canonical(data))) is None:
+    data, meta = jobs.specs.get(f"prepare_data/{dataset}"), Path(layout.DATA.format(dataset=dataset), "meta.json")
+    if data is None or not meta.exists() or (labels := _labels(dataset, canonical(data))) is None:
+        return None
+    name = entry(unit, content(_read(meta)))
+    if not Entry.finished(name):
         return None
     from synthmix.evaluating import judge  # seconds that are spared where no run is in the store
 
-    state = Entry(entry).load()
+    state = Entry(name).load()
     return None if state is None else {**_scalars(judge(state["probabilities"], labels)), "test_images": len(labels)}
 
 

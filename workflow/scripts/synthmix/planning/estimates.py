@@ -13,7 +13,7 @@ from synthmix import layout, records
 from synthmix.planning.graph import Planned
 from synthmix.spec import canonical
 from synthmix.store import Entry
-from synthmix.units import units
+from synthmix.units import entry, units
 
 # Parts of a spec that change what is computed, but hardly how long it takes. What is not named here counts.
 FREE = {"learning_rate", "momentum", "weight_decay", "width_scaled", "schedule", "warmup_steps", "label_noise", "seed"}
@@ -114,7 +114,7 @@ class History:
             return None
         wanted = units(job.spec)
         pieces = 1 if wanted is None else len(wanted)
-        stored = 0 if wanted is None else sum(map(Entry.finished, wanted))
+        stored = sum(Entry.finished(entry(unit, job.data)) for unit in wanted or () if job.data)
         seen = self._of_shape.get(shape(job.stage, job.wildcards, job.spec), [])
         if not seen and stored < pieces:
             return Estimate(pieces, stored, None, None, 0, ())

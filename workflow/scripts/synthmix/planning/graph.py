@@ -5,10 +5,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from synthmix import gpus
+from synthmix import files, gpus, layout
 from synthmix.planning.plan import Plan
+from synthmix.units import content
 
 _current: list[tuple[Any, Plan]] = []
 
@@ -43,7 +45,8 @@ class Planned:
     """One job of the graph.
 
     stage, rule: its stage and rule (both rules that train generators are of one stage). name: of its log, below the
-    stage. spec: None where a rule has none. local: whether it runs where Snakemake runs: jobs of seconds,
+    stage. spec: None where a rule has none. data: digest of what its data set holds (units.content); None where that is
+    not known before prepare_data has run. local: whether it runs where Snakemake runs: jobs of seconds,
     without a benchmark. runs: whether it is to run, or done. because: Snakemake's own reason. before: numbers of the
     jobs that it needs. depth: length of the longest chain of jobs before it.
     """
@@ -55,6 +58,7 @@ class Planned:
     log: str
     wildcards: dict[str, str]
     spec: dict[str, Any] | None
+    data: str | None
     outputs: tuple[str, ...]
     benchmark: str | None
     threads: int
@@ -79,6 +83,13 @@ def _jobs(dag: Any) -> Iterator[Planned]:
     def depth(job: Any) -> int:
         return 1 + max(map(depth, dag.dependencies[job]), default=0)
 
+    unprepared = {job.wildcards.dataset for job in numbers if job.rule.name == "prepare_data" and dag.needrun(job)}
+
+    @cache
+    def data(dataset: str | None) -> str | None:
+        meta = Path(layout.DATA.format(dataset=dataset), "meta.json")
+        return content(files.read_json(meta)) if dataset not in unprepared and meta.exists() else None
+
     for job, number in numbers.items():
         if not job.log:  # a study, or all: nothing is made
             continue
@@ -92,6 +103,7 @@ def _jobs(dag: Any) -> Iterator[Planned]:
             log=str(job.log[0]),
             wildcards=dict(job.wildcards_dict),
             spec=json.loads(job.params.spec) if "spec" in job.params.keys() else None,  # noqa: SIM118 (not a mapping)
+            data=data(job.wildcards_dict.get("dataset")),
             outputs=tuple(map(str, job.output)),
             benchmark=str(job.benchmark) if job.benchmark else None,
             threads=int(job.threads) if runs else 1,

@@ -1,10 +1,7 @@
 """Where everything lies under results/: one function a kind of file."""
 
-import glob
 import hashlib
-import os
 import re
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,34 +70,3 @@ def shard_name(path: str) -> tuple[str, int]:
     """(group, index) of a shard's path."""
     parts = Path(path)
     return parts.parent.name, int(parts.stem.removeprefix("shard-"))
-
-
-def folder_digest(dataset: dict[str, Any]) -> str:
-    """Digest of the names and sizes of the files below the folders of a `folder` data set.
-
-    Contents are not read (that would take minutes for a large data set): an image replaced by another of exactly the
-    same size goes unnoticed until prepare_data is forced to run.
-    """
-    root = Path(dataset.get("root") or ".")
-    paths = [dataset[split] for split in ("train", "val", "test") if isinstance(dataset.get(split), str)]
-    return _listing(root, [root / path for path in paths] or [root])
-
-
-def files_digest(path: str) -> str:
-    """Digest of the names and sizes of the files below a folder, or of those that a pattern matches; see above."""
-    root = Path(path) if os.path.isdir(path) else Path(path).parent
-    return _listing(root, [root] if os.path.isdir(path) else sorted(map(Path, glob.glob(path))))
-
-
-def _listing(root: Path, tops: Sequence[Path]) -> str:
-    listing = hashlib.sha256()
-    for top in tops:
-        for path in [top] if top.is_file() else _below(top):
-            listing.update(f"{path.relative_to(root)} {path.stat().st_size}\n".encode())
-    return listing.hexdigest()[:16]
-
-
-def _below(top: Path) -> Iterator[Path]:
-    for folder, folders, names in os.walk(top):
-        folders.sort()
-        yield from (Path(folder, name) for name in sorted(names))

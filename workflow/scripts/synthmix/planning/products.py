@@ -2,11 +2,10 @@
 
 import glob
 import itertools
-from pathlib import Path
 from typing import Any
 
 from synthmix import layout
-from synthmix.planning import kinds
+from synthmix.planning import kinds, listings
 from synthmix.planning.plan import Definition, Job, Plan, listed
 
 LEARNING = ("augmentation",)  # kinds of figures that take the environment of trainings
@@ -67,10 +66,7 @@ class Products:
         definition = self.plan.definitions["datasets"][dataset]
         if definition["source"] != "parquet":
             return []
-        root = Path(definition.get("root") or ".")
-        patterns = [pattern for split in ("train", "val", "test") for pattern in listed(definition.get(split))]
-        found = [sorted(map(str, root.glob(each))) or [str(root / each)] for each in patterns if isinstance(each, str)]
-        return list(itertools.chain(*found))
+        return list(itertools.chain(*(listings.files(each) or [each] for each in listings.patterns(definition))))
 
     def generator_files(self, dataset: str, pool: str, group: str) -> dict[str, Any]:
         """The files that a pool's group is drawn from, by name."""

@@ -11,10 +11,11 @@ from functools import cached_property, partial
 from typing import Any
 
 from synthmix import layout
-from synthmix.planning import few_shot, initial_weights, kinds, seen
+from synthmix.planning import few_shot, initial_weights, kinds, listings, seen
 from synthmix.planning.plan import Definition, Job, Jobs, Plan, members
 from synthmix.spec import canonical, digest
 
+OF_FILES = ("folder", "parquet")  # sources that lie somewhere on the disk
 DETECTORS = 5  # seeds of a detection
 
 
@@ -40,7 +41,7 @@ class Specs:
         """Spec of prepare_data."""
         definition = self.of["datasets"][dataset]
         entry = f"synthmix/sources/{definition['source']}.py"
-        listing = layout.folder_digest(definition) if definition["source"] == "folder" else None
+        listing = listings.digest(listings.patterns(definition)) if definition["source"] in OF_FILES else None
         return self._spec("prepare_data.py", entry, name=dataset, dataset=definition, listing=listing)
 
     def _seeds(self, dataset: str, generator: str, group: str, seed: int | None) -> list[int] | None:

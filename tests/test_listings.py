@@ -1,0 +1,72 @@
+"""What lies in folders and files of somebody else: every change that a reader sees makes another digest."""
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from synthmix.checks import known
+from synthmix.planning import listings
+from synthmix.planning.products import Products
+
+
+def write(path: Path, size: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+    return path
+
+
+def digest(**dataset: Any) -> str:
+    return listings.digest(listings.patterns(dataset))
+
+
+def test_images_behind_links_count(tmp_path: Path) -> None:
+    for name in ("a/1.png", "b/2.png"):
+        write(tmp_path / "all" / name)
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some/a").symlink_to(tmp_path / "all/a")
+    before = digest(source="folder", root=str(tmp_path / "some"))
+    write(tmp_path / "all/b/3.png")
+    assert digest(source="folder", root=str(tmp_path / "some")) == before
+    write(tmp_path / "all/a/4.png")
+    assert digest(source="folder", root=str(tmp_path / "some")) != before
+    assert len(listings.files(str(tmp_path / "some"))) == known.folder_counts(tmp_path / "some")["a"] == 2
+
+
+def test_links_that_turn_in_a_circle_are_followed_once(tmp_path: Path) -> None:
+    write(tmp_path / "a/1.png")
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    (tmp_path / "b").symlink_to("a")  # another class with the same images
+    assert [os.path.relpath(path, tmp_path) for path in listings.files(str(tmp_path))] == ["a/1.png", "b/1.png"]
+
+
+def test_a_link_to_nothing_is_listed(tmp_path: Path) -> None:
+    write(tmp_path / "a/1.png")
+    before = digest(source="folder", root=str(tmp_path))
+    (tmp_path / "a/2.png").symlink_to(tmp_path / "nowhere")
+    assert digest(source="folder", root=str(tmp_path)) != before
+
+
+@pytest.mark.parametrize("source", ["folder", "parquet"])
+@pytest.mark.parametrize("rooted", [True, False])
+def test_paths_may_be_absolute(tmp_path: Path, source: str, rooted: bool) -> None:
+    path = write(tmp_path / "data/a/1.parquet")
+    given = "data" if source == "folder" else "data/*/*.parquet"
+    where = {"root": str(tmp_path), "train": given} if rooted else {"train": str(tmp_path / given)}
+    before = digest(source=source, **where)
+    assert digest(source=source, val=0.1, **where) == before
+    write(path, size=2)
+    assert digest(source=source, **where) != before
+    write(path)
+    assert digest(source=source, **where) == before
+    write(tmp_path / "data/a/2.parquet")
+    assert digest(source=source, **where) != before
+
+
+def test_parquet_files_are_inputs_of_their_data_set(tmp_path: Path) -> None:
+    path = write(tmp_path / "1.parquet")
+    definition = {"source": "parquet", "train": str(tmp_path / "*.parquet"), "test": str(tmp_path / "none.parquet")}
+    plan: Any = SimpleNamespace(definitions={"datasets": {"d": definition}})
+    assert Products(plan).data_files("d") == [str(path), definition["test"]]

@@ -1,0 +1,49 @@
+"""What lies in the folders and files of somebody else that data sets and generators read: a digest of names and sizes.
+
+Contents are not read (that would take minutes for a large data set). A file that is replaced by another of exactly the
+same size goes unnoticed: in a data set until prepare_data is forced to run, in a pool until it has another name.
+"""
+
+import glob
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+Definition = dict[str, Any]
+
+
+def patterns(dataset: Definition) -> list[str]:
+    """The folders, or the patterns of files, that a data set of source `folder` or `parquet` is read from."""
+    splits = [dataset[split] for split in ("train", "val", "test") if isinstance(dataset.get(split), str)]
+    if dataset["source"] == "folder" and not isinstance(dataset.get("train"), str):
+        splits.insert(0, ".")
+    return [str(Path(dataset.get("root") or "", each)) for each in splits]
+
+
+def files(path: str) -> list[str]:
+    """The files below a folder, those behind links included, or those that a pattern matches; none where none is."""
+    return list(_below(path)) if os.path.isdir(path) else sorted(glob.glob(path))
+
+
+def _below(folder: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    real = os.path.realpath(folder)
+    if real in above:  # a link to a folder that it lies in
+        return
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if entry.is_dir():
+            yield from _below(entry.path, (*above, real))
+        else:
+            yield entry.path
+
+
+def digest(paths: Iterable[str]) -> str:
+    """16 hexadecimal digits over names and sizes of the files below folders, or of those that patterns match."""
+    listing = hashlib.sha256()
+    for path in (file for each in paths for file in files(each)):
+        size = os.stat(path).st_size if os.path.exists(path) else "a link to nothing"
+        listing.update(f"{path} {size}\n".encode())
+    return listing.hexdigest()[:16]

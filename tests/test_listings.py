@@ -9,7 +9,10 @@ import pytest
 
 from synthmix.checks import known
 from synthmix.planning import listings
+from synthmix.planning.configuration import read_yaml
+from synthmix.planning.plan import ENVIRONMENT, Plan
 from synthmix.planning.products import Products
+from synthmix.planning.specs import Specs
 
 
 def write(path: Path, size: int = 1) -> Path:
@@ -63,6 +66,43 @@ def test_paths_may_be_absolute(tmp_path: Path, source: str, rooted: bool) -> Non
     assert digest(source=source, **where) == before
     write(tmp_path / "data/a/2.parquet")
     assert digest(source=source, **where) != before
+
+
+def test_what_was_planned_is_read_or_nothing(tmp_path: Path) -> None:
+    image = write(tmp_path / "a/1.png")
+    own = {"datasets": {"d": {"source": "folder", "root": str(tmp_path)}, "digits": {"source": "embedded"}}}
+    own["generators"] = {"g": {"kind": "files", "source": "folder", "path": str(tmp_path)}, "ddpm": {"kind": "ddpm"}}
+    planned = listings.listed({"s": own})["s"]
+    assert planned["datasets"]["digits"] == own["datasets"]["digits"]
+    assert planned["generators"]["ddpm"] == own["generators"]["ddpm"]
+    for definition in (planned["datasets"]["d"], planned["generators"]["g"]):
+        write(image)
+        listings.require_planned(definition, "d")
+        write(image, size=2)
+        with pytest.raises(
+            ValueError, match="^d: files were added, removed or replaced after .*: start snakemake again$"
+        ):
+            listings.require_planned(definition, "d")
+
+
+def test_jobs_do_not_look_at_the_disk_for_their_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, study = write(tmp_path / "data/train/a/1.png"), tmp_path / "studies/s.yaml"
+    write(tmp_path / "data/train/b/1.png")
+    study.parent.mkdir()
+    study.write_text(
+        "title: t\nquestion: q\n"
+        "datasets: {d: {source: folder, root: data, train: train, val: 0.5, test: 0.5, resolution: 8}}\n"
+        "figures: {f: {kind: class_counts, dataset: d}}\n"
+    )
+    (tmp_path / "config.yaml").write_text("studies: [s]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(ENVIRONMENT, "")
+    config = read_yaml(tmp_path / "config.yaml")
+    first = Specs(Plan.read(config, tmp_path)).data("d")
+    write(image, size=2)
+    assert Specs(Plan.read(config, tmp_path)).data("d") == first, "a job, which finds the frozen plan"
+    monkeypatch.setenv(ENVIRONMENT, "")
+    assert Specs(Plan.read(config, tmp_path)).data("d") != first, "the next call of snakemake"
 
 
 def test_parquet_files_are_inputs_of_their_data_set(tmp_path: Path) -> None:

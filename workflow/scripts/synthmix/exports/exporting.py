@@ -14,7 +14,7 @@ from synthmix.planning.plan import Plan, Run
 from synthmix.spec import clean
 
 MEASURED = ("scores", "audits", "detections", "cross_tests")  # sections of a study that name pools
-LOCAL = ("root", "path", "licence")  # keys that are about the user's machine, or about terms
+LOCAL = ("root", "path", "listing", "licence")  # keys that are about the user's machine, or about terms
 SHOWN = 10  # missing files in one message
 
 

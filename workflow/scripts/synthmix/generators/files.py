@@ -12,6 +12,7 @@ import numpy as np
 from synthmix.data import Rows, open_image, to_array
 from synthmix.images.classes import DatasetError, nearest
 from synthmix.images.shards import Drawn, Wanted
+from synthmix.planning import listings
 
 SHOWN = 5  # names listed in one message
 
@@ -19,13 +20,15 @@ SHOWN = 5  # names listed in one message
 class Source:
     """Images as they were found, in the order of their names or rows, through the data set's own chain of conversion.
 
-    (See shards.Source.) Raises DatasetError where classes do not fit those of the data set.
+    (See shards.Source.) Raises DatasetError where classes do not fit those of the data set, ValueError where the files
+    are not the planned ones.
     """
 
     def __init__(
         self, spec: dict[str, Any], meta: dict[str, Any], inputs: Any, device: str, settings: dict[str, Any]
     ) -> None:
         definition = spec["drawing"]
+        listings.require_planned(definition, definition["path"])
         self.where, self.classes = definition["path"], meta["classes"]
         self.size, self.channels = tuple(meta["size"]), meta["channels"]
         is_folder = definition["source"] == "folder"

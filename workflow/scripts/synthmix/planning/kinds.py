@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from synthmix import layout
-from synthmix.planning import listings
 
 Definition = dict[str, Any]
 
@@ -87,7 +86,7 @@ def drawing(generator: Definition, pool: Definition, group: str, index: int) -> 
     if generator["kind"] == "files":
         # a finite set of images may end within a shard, which then holds the rest
         images = min(pool["per_class"] - index * pool["shard_size"], pool["shard_size"])
-        return {"drawing": generator, "listing": listings.digest([generator["path"]]), "images": images}
+        return {"drawing": generator, "images": images}
     if generator["kind"] == "class2image":
         return {"drawing": generator}
     return _prompted(generator, group)

@@ -7,7 +7,8 @@ same size goes unnoticed: in a data set until prepare_data is forced to run, in 
 import glob
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,35 @@ def _below(folder: str, above: tuple[str, ...] = ()) -> Iterator[str]:
             yield from _below(entry.path, (*above, real))
         else:
             yield entry.path
+
+
+def listed(studies: Mapping[str, Definition]) -> dict[str, Definition]:
+    """The studies, with the digest of what each data set and generator of files finds at its paths."""
+    seen = cache(digest)  # studies share data sets
+
+    def sections(study: Definition) -> Definition:
+        return {
+            section: {
+                name: {**each, "listing": seen(paths)} if (paths := _paths(each)) else each
+                for name, each in study[section].items()
+            }
+            for section in ("datasets", "generators")
+        }
+
+    return {name: {**study, **sections(study)} for name, study in studies.items()}
+
+
+def require_planned(definition: Definition, named: str) -> None:
+    """Raise ValueError where a data set or generator, named in words, no longer finds what was planned."""
+    if definition.get("listing") not in (None, digest(_paths(definition))):
+        problem = "files were added, removed or replaced after this run of snakemake was planned"
+        raise ValueError(f"{named}: {problem}: start snakemake again")
+
+
+def _paths(definition: Definition) -> tuple[str, ...]:
+    if definition.get("kind") == "files":
+        return (definition["path"],)
+    return tuple(patterns(definition)) if definition.get("source") in ("folder", "parquet") else ()
 
 
 def digest(paths: Iterable[str]) -> str:

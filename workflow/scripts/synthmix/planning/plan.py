@@ -15,7 +15,7 @@ from synthmix import code, files, layout
 from synthmix.checks.results import USUAL_METRICS
 from synthmix.checks.study import DEFINITIONS
 from synthmix.exports import licences
-from synthmix.planning import initial_weights, kinds, searches
+from synthmix.planning import initial_weights, kinds, listings, searches
 from synthmix.planning.configuration import ConfigurationError, read_studies, read_yaml, validate_config
 from synthmix.spec import digest
 
@@ -118,7 +118,8 @@ class Plan:
         names = {path.stem for path in (root / "studies").glob("*.yaml")}
         named = [name for word in targets for name in (word, *word.split("/")[2:3]) if name in names]
         active = list(dict.fromkeys([*config["studies"], *named]))
-        plan = cls(config, initial_weights.checksummed(read_studies(root / "studies", active).active))
+        studies = listings.listed(read_studies(root / "studies", active).active)
+        plan = cls(config, initial_weights.checksummed(studies))
         state = {"config": config, "studies": plan.studies, "codes": plan.codes}
         path = Path(".snakemake/synthmix").absolute() / f"{digest(state)}.json"
         files.write_text(path, json.dumps(state))

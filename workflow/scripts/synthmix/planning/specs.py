@@ -11,11 +11,10 @@ from functools import cached_property, partial
 from typing import Any
 
 from synthmix import layout
-from synthmix.planning import few_shot, initial_weights, kinds, listings, seen
+from synthmix.planning import few_shot, initial_weights, kinds, seen
 from synthmix.planning.plan import Definition, Job, Jobs, Plan, members
 from synthmix.spec import canonical, digest
 
-OF_FILES = ("folder", "parquet")  # sources that lie somewhere on the disk
 DETECTORS = 5  # seeds of a detection
 
 
@@ -41,8 +40,7 @@ class Specs:
         """Spec of prepare_data."""
         definition = self.of["datasets"][dataset]
         entry = f"synthmix/sources/{definition['source']}.py"
-        listing = listings.digest(listings.patterns(definition)) if definition["source"] in OF_FILES else None
-        return self._spec("prepare_data.py", entry, name=dataset, dataset=definition, listing=listing)
+        return self._spec("prepare_data.py", entry, name=dataset, dataset=definition)
 
     def _seeds(self, dataset: str, generator: str, group: str, seed: int | None) -> list[int] | None:
         """The seeds of a group, or the given one alone; None for a group of all seeds."""

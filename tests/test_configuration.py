@@ -221,6 +221,9 @@ EXTRACTORS = [
     [*(("datasets", each) for each in DATASETS), *(("extractors", each) for each in EXTRACTORS)],
 )
 def test_every_kind_is_accepted_and_its_keys_are_its_own(folder: Path, section: str, definition: dict) -> None:
+    for name in ("data/train-0.parquet", "cars/train/audi/0.png", "cars/val/audi/0.png"):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).touch()
     write(folder, "a", edited(setter(f"{section}/other", definition)))
     assert definition.items() <= read_studies(folder, ["a"]).active["a"][section]["other"].items()
     write(folder, "a", edited(setter(f"{section}/other", {**definition, "epochs": 3})))

@@ -21,8 +21,8 @@ def write(path: Path, size: int = 1) -> Path:
     return path
 
 
-def digest(**dataset: Any) -> str:
-    return listings.digest(listings.patterns(dataset))
+def digest(train: object = ".", **dataset: Any) -> str:
+    return listings.digest(listings.patterns({"train": train, **dataset}))
 
 
 def test_images_behind_links_count(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_paths_may_be_absolute(tmp_path: Path, source: str, rooted: bool) -> Non
 
 def test_what_was_planned_is_read_or_nothing(tmp_path: Path) -> None:
     image = write(tmp_path / "a/1.png")
-    own = {"datasets": {"d": {"source": "folder", "root": str(tmp_path)}, "digits": {"source": "embedded"}}}
+    own = {"datasets": {"d": {"source": "folder", "train": str(tmp_path)}, "digits": {"source": "embedded"}}}
     own["generators"] = {"g": {"kind": "files", "source": "folder", "path": str(tmp_path)}, "ddpm": {"kind": "ddpm"}}
     planned = listings.listed({"s": own})["s"]
     assert planned["datasets"]["digits"] == own["datasets"]["digits"]

@@ -14,6 +14,7 @@ from synthmix.checks import (
     results,
     robustness,
     searches,
+    sources,
     study,
     trainings,
 )
@@ -35,6 +36,7 @@ OF_STUDY = (
     robustness.robustness,
     choices.when,
     # These look at files, after what does not.
+    sources.sources,
     ladders.curves,
     classes.classes,
     groups.views,

@@ -18,8 +18,6 @@ Definition = dict[str, Any]
 def patterns(dataset: Definition) -> list[str]:
     """The folders, or the patterns of files, that a data set of source `folder` or `parquet` is read from."""
     splits = [dataset[split] for split in ("train", "val", "test") if isinstance(dataset.get(split), str)]
-    if dataset["source"] == "folder" and not isinstance(dataset.get("train"), str):
-        splits.insert(0, ".")
     return [str(Path(dataset.get("root") or "", each)) for each in splits]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from synthmix import layout, records  # noqa: E402 (the library is not installed)
+from synthmix import energy, layout, records  # noqa: E402 (the library is not installed)
 from synthmix.planning import graph  # noqa: E402 (the library is not installed)
 from synthmix.planning.graph import Planned  # noqa: E402
 from synthmix.store import Entry  # noqa: E402
@@ -66,6 +66,7 @@ def _asked(jobs: Iterable[Planned]) -> Iterator[Path]:
         if job.benchmark:
             yield Path(job.benchmark)
         yield records.path_of(job.log)
+        yield energy.path_of(job.log)
         if job.spec:
             yield records.CODE / f"{job.spec['code']}.json"
             for unit in units(job.spec) or ():

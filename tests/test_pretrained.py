@@ -222,6 +222,56 @@ def test_published_weights_are_known_by_their_name() -> None:
     assert initial_weights.identity(model) == model
 
 
+def checksummed(section: str, definition: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """A definition as the plan has it, and where the plan says that its files lie."""
+    study = {"runs": [], "models": {}, "extractors": {}, "generators": {}, section: {"it": definition}}
+    studies = initial_weights.checksummed({"s": study})
+    return studies["s"][section]["it"], initial_weights.places(studies)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "definition"),
+    [
+        ("extractors", "weights", {"kind": "clip"}),
+        ("generators", "pipeline", {"kind": "text2image", "steps": 2}),
+        ("generators", "pipeline", {"kind": "class2image"}),
+    ],
+)
+def test_folders_of_extractors_and_pipelines_are_known_by_their_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, key: str, definition: dict[str, Any]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here/unet").mkdir(parents=True)
+    file = tmp_path / "here/unet/model.safetensors"
+    file.write_bytes(b"1")
+    first, places = checksummed(section, {**definition, key: "here"})
+    assert initial_weights.identity(first).items() >= definition.items()
+    assert key not in initial_weights.identity(first)
+    assert list(places.values()) == ["here"]
+    (tmp_path / "here").rename("there")
+    moved, places = checksummed(section, {**definition, key: "there"})
+    assert initial_weights.identity(moved) == initial_weights.identity(first)
+    assert list(places.values()) == ["there"]
+    initial_weights.require_planned(moved, Path("there"))
+    (tmp_path / "there/unet/model.safetensors").write_bytes(b"22")
+    with pytest.raises(ValueError, match="there was changed after this run of snakemake was planned"):
+        initial_weights.require_planned(moved, Path("there"))
+    changed, _ = checksummed(section, {**definition, key: "there"})
+    assert initial_weights.identity(changed) != initial_weights.identity(first)
+
+
+def test_an_extractors_package_is_known_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    extractor, places = checksummed("extractors", {"kind": "timm", "package": PACKAGE})
+    assert places == {extractor["weights_sha256"]: str(initial_weights.package_file(PACKAGE))}
+    assert initial_weights.identity(extractor) == {"kind": "timm", "weights_sha256": extractor["weights_sha256"]}
+
+
+@pytest.mark.parametrize("definition", [{"pipeline": "owner/name"}, {"kind": "ddpm"}])
+def test_pipelines_of_the_hub_are_known_by_their_names(definition: dict[str, Any]) -> None:
+    assert checksummed("generators", definition) == (definition, {})
+
+
 # ---- what they are worth ----
 
 

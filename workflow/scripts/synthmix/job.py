@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix import code, files, gpus, memory, records
+from synthmix.planning import initial_weights
 from synthmix.planning.plan import ENVIRONMENT
 from synthmix.records import Record
 from synthmix.spec import digest
@@ -76,7 +77,11 @@ def settings() -> dict[str, Any]:
 
 def weights(spec: dict[str, Any], inputs: Any) -> tuple[Path | None, Path, bool]:
     """Weights of a spec's extractor, given or trained here, or None; the folder of downloads; whether it is offline."""
-    given = inputs.get("extractor") or spec["extractor"].get("weights")
+    extractor = spec["extractor"]
+    given = inputs.get("extractor") or extractor.get("weights")
+    if planned := extractor.get("weights_sha256"):
+        given = settings()["places"][planned]
+        initial_weights.require_planned(extractor, Path(given))
     return Path(given) if given else None, Path(settings()["weights"]), settings()["offline"]
 
 

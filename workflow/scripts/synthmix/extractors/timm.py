@@ -59,6 +59,8 @@ def locate(spec: Mapping[str, Any], weights: Path | None, folder: Path, offline:
     variant, package = spec["variant"], spec.get("package")
     if not timm.is_model(variant.split(".")[0]):
         raise ValueError(f"extractor variant {variant!r} is no network of timm: see timm.list_models()")
+    if package is None and weights is not None and weights.is_file():
+        return [weights]
     if package is None:
         return [timm_file(variant, weights, folder, offline)]
     return [package_file(package)]

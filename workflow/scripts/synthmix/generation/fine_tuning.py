@@ -5,7 +5,6 @@ predicts the noise or the velocity, whichever the pipeline was trained with (Rom
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,8 +32,7 @@ def load(generator: dict[str, Any], settings: dict[str, Any]) -> Any:
         MissingWeightsError: it is not there.
         ValueError: it is no Stable Diffusion pipeline, or one that predicts neither noise nor velocity.
     """
-    weights, offline = Path(settings["weights"]), settings["offline"]
-    folder = pipelines.locate(generator["pipeline"], generator.get("revision"), weights, offline)
+    folder = pipelines.planned(generator, settings)
     kind = files.read_json(folder / pipelines.INDEX).get("_class_name")
     if kind != StableDiffusionPipeline.__name__:
         raise ValueError(f"{folder} is a {kind}; only a StableDiffusionPipeline can be fine-tuned: change pipeline")

@@ -1,6 +1,6 @@
 """Diffusion pipelines of others: where they are found, how they are loaded and called, image by image."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from synthmix.data import to_array
 from synthmix.generation.diffusion import SAMPLERS, batches
 from synthmix.images.shards import Drawn, Wanted
 from synthmix.networks.weights import MissingWeightsError
+from synthmix.planning import initial_weights
 from synthmix.streams import seed as stream_seed
 
 INDEX = "model_index.json"
@@ -45,6 +46,18 @@ def locate(pipeline: str, revision: str | None, folder: Path, offline: bool) -> 
         except Exception as error:  # noqa: BLE001 (of several libraries: network, hub, files)
             reason = reason if only_local else f"the download failed, {type(error).__name__}"
     raise MissingWeightsError(pipeline, source, target, reason)
+
+
+def planned(generator: Mapping[str, Any], settings: Mapping[str, Any]) -> Path:
+    """The folder of a generator's pipeline: that of its checksum where it has one, else where `locate` finds it.
+
+    Raises MissingWeightsError; ValueError where the folder is not the planned one.
+    """
+    if checksum := generator.get("pipeline_sha256"):
+        folder = Path(settings["places"][checksum])
+        initial_weights.require_planned(generator, folder)
+        return folder
+    return locate(generator["pipeline"], generator.get("revision"), Path(settings["weights"]), settings["offline"])
 
 
 def has_checker(folder: Path) -> bool:

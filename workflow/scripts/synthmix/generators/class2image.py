@@ -1,7 +1,6 @@
 """Class-conditional pipelines of others (DiT and its like), which take the number of a class."""
 
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,10 +34,7 @@ class Source:
     def pipeline(self) -> Any:
         from diffusers import DiffusionPipeline
 
-        where = Path(self.settings["weights"])
-        folder = pipelines.locate(
-            self.drawing["pipeline"], self.drawing.get("revision"), where, self.settings["offline"]
-        )
+        folder = pipelines.planned(self.drawing, self.settings)
         precision, sampler = self.drawing["precision"], self.sampling["sampler"]
         pipeline = pipelines.load(DiffusionPipeline, folder, self.device, precision, sampler)
         last = getattr(pipeline.transformer.config, "num_embeds_ada_norm", 1000) - 1

@@ -49,7 +49,11 @@ class Source:
 
         drawing, sampler = self.drawing, self.spec["sampling"]["sampler"]
         trained = drawing.get("trained")
-        folder = Path(self.inputs.index).parent if trained == "train_from_scratch" else self._published()
+        folder = (
+            Path(self.inputs.index).parent
+            if trained == "train_from_scratch"
+            else pipelines.planned(drawing, self.settings)
+        )
         auto = AutoPipelineForImage2Image if drawing.get("img2img") else AutoPipelineForText2Image
         safety = bool(drawing.get("safety"))
         if safety and not pipelines.has_checker(folder):
@@ -60,10 +64,6 @@ class Source:
             learned = {name: torch.from_numpy(value) for name, value in arrays.items()}
             importlib.import_module(f"synthmix.trainers.{trained}").extend(pipeline, learned)
         return pipeline
-
-    def _published(self) -> Path:
-        weights, offline = Path(self.settings["weights"]), self.settings["offline"]
-        return pipelines.locate(self.drawing["pipeline"], self.drawing.get("revision"), weights, offline)
 
     def _prompt(self, label: int, index: int) -> prompts.Prompt:
         return prompts.choose(self.drawing, self.names[label], index)

@@ -1,13 +1,16 @@
-"""The pretrained weights that a model starts from: which file is meant, and what identifies it.
+"""The weights that models, extractors and pipelines start from: which file is meant, and what identifies it.
 
 Nothing heavy is imported, for the Snakefile is parsed often.
 """
 
+import contextlib
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from synthmix.planning import checksums
 
 Definition = dict[str, Any]
 
@@ -65,32 +68,78 @@ def _only(files: list[Path], holder: str) -> Path:
 
 
 def checksummed(studies: Mapping[str, Definition]) -> dict[str, Definition]:
-    """The studies, with the SHA-256 of each file of weights that their runs start from: another file, another spec."""
-    return {name: {**study, "models": _models(study)} for name, study in studies.items()}
+    """The studies, with the SHA-256 of what they start from on this machine: another content, another spec.
+
+    That is the weights of the models that they run, and those of extractors and pipelines.
+    """
+    return {
+        name: {
+            **study,
+            "models": _models(study),
+            "extractors": {
+                key: _with(each, "weights_sha256", _extractor(each)) for key, each in _of(study, "extractors")
+            },
+            "generators": {
+                key: _with(each, "pipeline_sha256", _pipeline(each)) for key, each in _of(study, "generators")
+            },
+        }
+        for name, study in studies.items()
+    }
+
+
+def _of(study: Definition, section: str) -> Iterable[tuple[str, Definition]]:
+    return study.get(section, {}).items()
 
 
 def _models(study: Definition) -> dict[str, Definition]:
     used = {name for entry in study["runs"] for name in entry["model"]}
-    models = {}
-    for name, model in study["models"].items():
-        path = given(model) if name in used else None
-        models[name] = {**model, "weights_sha256": _sha256(path)} if path else model
-    return models
+    return {
+        name: _with(model, "weights_sha256", given(model) if name in used else None)
+        for name, model in study["models"].items()
+    }
 
 
-def _sha256(path: Path) -> str:
-    from synthmix import files  # it imports numpy, which other studies are read without
-
-    return files.sha256(path)
+def _with(definition: Definition, key: str, path: Path | None) -> Definition:
+    return {**definition, key: checksums.of(path)} if path else definition
 
 
-def identity(model: Definition) -> Definition:
-    """What of a model identifies a trained network: weights by their checksum, wherever they lie."""
-    place = ("weights", "package") if "weights_sha256" in model else ()
-    return {key: value for key, value in model.items() if key not in place}
+def _extractor(extractor: Definition) -> Path | None:
+    """The file or folder of an extractor's weights, where it names one that is there; where not, its job says it."""
+    if extractor.get("package"):
+        with contextlib.suppress(ValueError):
+            return package_file(extractor["package"])
+        return None
+    path = Path(extractor.get("weights") or "")
+    return path if extractor.get("weights") and path.exists() else None
 
 
-def require_planned(model: Mapping[str, Any], path: Path) -> None:
-    """Raise ValueError where a file is not the one whose checksum was planned."""
-    if model.get("weights_sha256") not in (None, _sha256(path)):
+def _pipeline(generator: Definition) -> Path | None:
+    """The folder of a generator's pipeline, where it names one and not a repository of the hub."""
+    path = Path(generator.get("pipeline") or "")
+    return path if generator.get("pipeline") and path.is_dir() else None
+
+
+def places(studies: Mapping[str, Definition]) -> dict[str, str]:
+    """Where the weights of extractors and the pipelines lie, by their checksums: specs do not say it."""
+    found: dict[str, str] = {}
+    for study in studies.values():
+        for section, key, place in (
+            ("extractors", "weights_sha256", _extractor),
+            ("generators", "pipeline_sha256", _pipeline),
+        ):
+            found |= {each[key]: str(place(each)) for each in study[section].values() if key in each}
+    return found
+
+
+def identity(definition: Definition) -> Definition:
+    """What of a model, an extractor or a generator identifies its results: weights by checksum, wherever they lie."""
+    place = {"weights_sha256": ("weights", "package"), "pipeline_sha256": ("pipeline",)}
+    left_out = [name for key, names in place.items() if key in definition for name in names]
+    return {key: value for key, value in definition.items() if key not in left_out}
+
+
+def require_planned(definition: Mapping[str, Any], path: Path) -> None:
+    """Raise ValueError where a file or folder is not the one whose checksum was planned."""
+    planned = definition.get("weights_sha256") or definition.get("pipeline_sha256")
+    if planned not in (None, checksums.of(path)):
         raise ValueError(f"{path} was changed after this run of snakemake was planned: start snakemake again")

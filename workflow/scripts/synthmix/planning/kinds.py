@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from synthmix import layout
+from synthmix.planning import initial_weights
 
 Definition = dict[str, Any]
 
@@ -64,8 +65,8 @@ def training(generator: Definition) -> Definition:
     """The part of a generator's definition that its training depends on."""
     if generator["kind"] == "ddpm":
         return {key: value for key, value in generator.items() if key != "seeds_per_job"}
-    keys = ("kind", "pipeline", "revision", "class_names", "seed", *TRAINED)
-    return {key: generator.get(key) for key in keys}
+    keys = ("kind", "pipeline", "pipeline_sha256", "revision", "class_names", "seed", *TRAINED)
+    return {key: initial_weights.identity(generator).get(key) for key in keys}
 
 
 def network(generator: Definition) -> Definition:
@@ -88,8 +89,8 @@ def drawing(generator: Definition, pool: Definition, group: str, index: int) -> 
         images = min(pool["per_class"] - index * pool["shard_size"], pool["shard_size"])
         return {"drawing": generator, "images": images}
     if generator["kind"] == "class2image":
-        return {"drawing": generator}
-    return _prompted(generator, group)
+        return {"drawing": initial_weights.identity(generator)}
+    return _prompted(initial_weights.identity(generator), group)
 
 
 def _prompted(generator: Definition, group: str) -> Definition:

@@ -93,7 +93,7 @@ class Specs:
     def _filter(self, dataset: str, pool: str, group: str, name: str, seed: int | None = None) -> str:
         """Spec of filter for one group of a pool; with a seed, of that seed's images alone."""
         definition = self.of["filters"][name]
-        extractor = self.of["extractors"][definition["extractor"]]
+        extractor = self._of_extractor(definition["extractor"])
         shards = map(layout.shard_name, self.plan.filter_shards(dataset, pool, group, name))
         seeds = self._seeds(dataset, self.of["pools"][pool]["generator"], group, seed)
         kind, trained = f"synthmix/filters/{definition['kind']}.py", definition["extractor"]
@@ -154,6 +154,9 @@ class Specs:
         )
         return digest(spec)
 
+    def _of_extractor(self, name: str) -> Definition:
+        return initial_weights.identity(self.of["extractors"][name])
+
     def _architecture(self, model: str) -> str:
         return f"synthmix/models/{self.of['models'][model]['architecture']}.py"
 
@@ -199,13 +202,13 @@ class Specs:
 
     def _extractor(self, dataset: str, name: str) -> str:
         """Spec of train_extractor."""
-        definition = _without(self.of["extractors"][name], "precision")
+        definition = _without(self._of_extractor(name), "precision")
         upstream = {"data": digest(self.data(dataset))}
         return self._spec("train_extractor.py", _extractor_file(definition), extractor=definition, upstream=upstream)
 
     def _reference(self, dataset: str, extractor: str) -> str:
         """Spec of reference: the real images of a data set under one extractor."""
-        definition = self.of["extractors"][extractor]
+        definition = self._of_extractor(extractor)
         return self._spec(
             "reference.py",
             _extractor_file(definition),
@@ -228,7 +231,7 @@ class Specs:
     def _under_extractor(
         self, script: str, dataset: str, pool: str, extractor: str, n: int, upstream: Definition, **more: Any
     ) -> str:
-        definition = self.of["extractors"][extractor]
+        definition = self._of_extractor(extractor)
         shards = self._shards(dataset, pool, self.plan.shards(dataset, pool, n))
         return self._spec(
             script,

@@ -1,11 +1,14 @@
 """Costs of planned jobs: shapes, schedules with a known length, budgets."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from synthmix import records, so_far
 from synthmix.planning.estimates import Cost, Estimate, Range, cost, makespan, shape
 from synthmix.planning.graph import Planned
+from synthmix.records import Record
 
 
 def job(number: int, *before: int, threads: int = 1, gpus: int = 0) -> Planned:
@@ -118,3 +121,12 @@ def test_guidance_costs_a_second_pass_whatever_its_scale() -> None:
         for scale in (1, 2, 3.5)
     }
     assert shapes[1] != shapes[2] == shapes[3.5]
+
+
+def test_what_was_made_with_the_planned_spec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = replace(job(0), outputs=("one",), benchmark="one.tsv", spec={"entries": ["report.py"], "code": "x", "n": 4})
+    other, third = replace(one, log="logs/train/1.log", outputs=("other",)), replace(one, log="logs/train/2.log")
+    for each, spec in ((one, one.spec), (other, {**one.spec, "n": 5})):
+        records.write(each.log, Record(spec, 1, None, 1))
+    assert so_far.as_planned([one, other, third]) == {"one", "one.tsv"}

@@ -47,6 +47,19 @@ def test_stale_runs_are_missing_and_others_equal_the_studys_own(workspace: Works
     assert page.count("<svg") == 2, "both figures can be drawn"
 
 
+def test_scores_of_other_images_are_missing(workspace: Workspace) -> None:
+    workspace.command("so_far", "tiny")
+    assert "not yet" not in scores(workspace)
+    workspace.replace(STUDY, "epochs: 1, seed: 0}", "epochs: 1, seed: 0, precision: bfloat16}")
+    workspace.command("so_far", "tiny")
+    assert "not yet" in scores(workspace)
+
+
+def scores(workspace: Workspace) -> str:
+    """The part of the page that shows the table of scores."""
+    return workspace.read(f"{FOLDER}/index.html").partition("<h2>scores</h2>")[2].partition("<h2>")[0]
+
+
 def test_what_is_shown_is_what_the_study_is_judged_by(workspace: Workspace) -> None:
     workspace.replace(STUDY, "primary:", "metric: macro_f1\n\nprimary:")
     workspace.command("so_far", "tiny")

@@ -9,9 +9,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
 
-from synthmix.planning.configuration import ConfigurationError  # noqa: E402 (the library is not installed)
+from synthmix.planning import graph  # noqa: E402 (the library is not installed)
+from synthmix.planning.configuration import ConfigurationError  # noqa: E402
 from synthmix.planning.plan import Plan  # noqa: E402
-from synthmix.so_far import build  # noqa: E402
+from synthmix.so_far import as_planned, build  # noqa: E402
 
 
 def main() -> int:
@@ -20,8 +21,11 @@ def main() -> int:
     except ConfigurationError as error:
         print(error)
         return 1
+    if graph.dry_run(sys.argv[1:]) is None:
+        return 1
+    made = as_planned(graph.planned())
     for study in sys.argv[1:] or plan.studies:
-        print(build(plan, study))
+        print(build(plan, study, made))
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from synthmix.analysis.artefacts import Artefacts
 from synthmix.comparisons import COLUMNS, compare
 from synthmix.experiments import ARM, collect
 from synthmix.files import write_text
+from synthmix.planning.graph import Planned
 from synthmix.planning.plan import Plan, listed
 from synthmix.planning.products import Products
 from synthmix.planning.specs import Specs
@@ -22,6 +23,7 @@ from synthmix.reports.formatting import bracket, capitalised, joined, percent, r
 from synthmix.reports.rendering import Table, block, document, save_figure, write_frame
 
 NOT_YET = "not yet"
+OF_RUNS = ("predictions", "histories")  # what readers limit to the runs in experiments.csv
 
 
 def finished_runs(plan: Plan, study: str) -> dict[str, dict[str, list[int]]]:
@@ -38,6 +40,16 @@ def finished_runs(plan: Plan, study: str) -> dict[str, dict[str, list[int]]]:
         keys = (spec["keys"].get(run.training_set, {}).get(str(run.seed)) for spec in (wanted, record.spec))
         if len(set(keys)) == 1:
             found.setdefault(folder, {}).setdefault(run.training_set, []).append(run.seed)
+    return found
+
+
+def as_planned(jobs: Iterable[Planned]) -> set[str]:
+    """The results and benchmarks of those jobs whose last run had the spec that is planned now."""
+    found = set()
+    for each in jobs:
+        record = records.read(each.log)
+        if record is not None and record.spec == each.spec:
+            found |= {*each.outputs, *filter(None, [each.benchmark])}
     return found
 
 
@@ -66,8 +78,8 @@ def progress(plan: Plan, study: str, experiments: pd.DataFrame) -> Table:
     return Table(pd.DataFrame(rows), pd.DataFrame(cells), notes)
 
 
-def build(plan: Plan, study: str) -> Path:
-    """Write results/studies/{study}/so-far/ from what is finished; returns its page."""
+def build(plan: Plan, study: str, made: Set[str]) -> Path:
+    """Write results/studies/{study}/so-far/ from what is finished; returns its page. made: see `as_planned`."""
     definition, products = plan.studies[study], Products(plan)
     folder = Path(layout.STUDY.format(study=study), "so-far")
     asked = finished_runs(plan, study)
@@ -83,13 +95,15 @@ def build(plan: Plan, study: str) -> Path:
         except ValueError:  # an arm of the primary comparison is not there yet
             compared = compare(experiments, paths, comparisons, None, metric)
         write_frame(folder / "comparisons.csv", compared.reindex(columns=COLUMNS))
-        parts += _views(plan, products, study, folder, experiments)
+        parts += _views(plan, products, study, folder, experiments, made)
     page = folder / "index.html"
     write_text(page, document(title, "\n".join(parts)))
     return page
 
 
-def _views(plan: Plan, products: Products, study: str, folder: Path, experiments: pd.DataFrame) -> Iterator[str]:
+def _views(
+    plan: Plan, products: Products, study: str, folder: Path, experiments: pd.DataFrame, made: Set[str]
+) -> Iterator[str]:
     """The study's tables and figures as HTML, of what is there; a line for one that nothing is there for."""
     order = {axis: list(dict.fromkeys(experiments[axis])) for axis in ARM}
     definition = plan.studies[study]
@@ -100,7 +114,8 @@ def _views(plan: Plan, products: Products, study: str, folder: Path, experiments
         if left_out:
             yield f"<p>{NOT_YET}: {html.escape(', '.join(left_out))}</p>"
         try:
-            yield _view(stage, _reduced(view, order), products.view_files(stage, study, name), folder, order)
+            there = _there(products.view_files(stage, study, name), made)
+            yield _view(stage, _reduced(view, order), there, folder, order)
         except (ValueError, KeyError, IndexError) as error:
             yield f"<p>{NOT_YET} ({html.escape(str(error))})</p>"
 
@@ -117,12 +132,19 @@ def _reduced(view: dict[str, Any], order: dict[str, list[str]]) -> dict[str, Any
     return {**view, **kept}
 
 
-def _view(stage: str, view: dict[str, Any], inputs: dict[str, Any], folder: Path, order: dict[str, list[str]]) -> str:
-    there = {
-        kind: [path for path in listed(paths) if Path(path).exists()]
+def _there(inputs: dict[str, Any], made: Set[str]) -> dict[str, list[str]]:
+    """Those inputs of a view that are there and made as planned; experiments and comparisons are this page's own."""
+    return {
+        # jobs of which more seeds are wanted now have some of the finished runs, too; readers leave out all others
+        kind: [path for path in listed(paths) if Path(path).exists() and (kind in OF_RUNS or path in made)]
         for kind, paths in inputs.items()
         if kind not in ("experiments", "comparisons")
     }
+
+
+def _view(
+    stage: str, view: dict[str, Any], there: dict[str, list[str]], folder: Path, order: dict[str, list[str]]
+) -> str:
     artefacts = replace(
         Artefacts.of(there), experiments=folder / "experiments.csv", comparisons=folder / "comparisons.csv"
     )

@@ -1,5 +1,6 @@
 """Files that are whole or absent, and reads that notice damage."""
 
+import os
 import resource
 import signal
 import subprocess
@@ -101,8 +102,21 @@ def test_missing_values_are_empty_cells(tmp_path):
 def test_a_linked_file_is_the_same_and_new(tmp_path):
     source, path = tmp_path / "source", tmp_path / "path"
     source.write_text("content")
+    os.utime(source, (1, 1))
     files.link(source, path)
     assert path.read_text() == "content"
+    assert path.stat().st_mtime > 1
+    assert path.samefile(source)
+
+
+def test_a_third_name_leaves_the_second_as_old_as_it_was(tmp_path):
+    source, second, third = (tmp_path / name for name in ("source", "second", "third"))
+    source.write_text("content")
+    files.link(source, second)
+    os.utime(second, (1, 1))
+    files.link(source, third)
+    assert third.read_text() == "content"
+    assert third.stat().st_mtime > second.stat().st_mtime == 1
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -126,10 +126,14 @@ def sha256(path: str | Path) -> str:
 def link(source: str | Path, path: str | Path) -> None:
     """Give a finished file a second name: a hard link where the file system allows it, a copy otherwise.
 
-    Its time of modification becomes now: a file that is older than a job's inputs would count as out of date.
+    Its time of modification becomes now: a file that is older than a job's inputs would count as out of date. So a file
+    that has a second name already is copied, lest what is known under that one become newer than what was made of it.
     """
-    try:
-        os.link(source, path)
-    except OSError:
+    linked = False
+    if os.stat(source).st_nlink == 1:
+        with suppress(OSError):
+            os.link(source, path)
+            linked = True
+    if not linked:
         shutil.copyfile(source, path)
     os.utime(path)

@@ -189,6 +189,22 @@ def test_the_definitions_that_a_script_reaches(tree):
     }
 
 
+def test_what_no_number_depends_on_is_not_counted(tree, monkeypatch):
+    before = tree()
+    change = ("lib/late.py", "return 1", "return 5")
+    assert tree(change) != before
+    monkeypatch.setattr(code, "PLUMBING", {"lib/late.py"})
+    assert tree(change) == tree()
+
+
+def test_plumbing_is_there_and_no_script_depends_on_it():
+    assert all((code.ROOT / name).is_file() for name in code.PLUMBING)
+    for script in code.ROOT.glob("*.py"):
+        reached = {name.partition(":")[0] for name in code.definitions([script.name])}
+        assert not reached & code.PLUMBING
+        assert reached
+
+
 def test_entries_of_one_script_and_different_architectures_differ():
     files = [f"synthmix/models/{name}.py" for name in ("cnn_block", "vit_block")]
     assert len({code.digest("train.py", file) for file in files}) == 2

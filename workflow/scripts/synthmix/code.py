@@ -2,8 +2,8 @@
 
 Counted: every top-level definition (function, class, constant) that is reachable from the entry files by name, and the
 statements that importing a reached file runs. Not counted: comments, docstrings, formatting, order of definitions and
-imports, annotations, definitions that nothing reaches. Code reached through `importlib` is invisible here, so files
-imported by name must be given as entries.
+imports, annotations, definitions that nothing reaches, the files of PLUMBING and what only they reach. Code reached
+through `importlib` is invisible here, so files imported by name must be given as entries.
 """
 
 import ast
@@ -15,6 +15,23 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]  # the folder that Snakemake puts on sys.path
+
+# What jobs run beside their work and no number depends on: how they start and end, which GPUs they wait for, when they
+# save, what they refuse to read, what is written down of them and under which names the store keeps what they made.
+PLUMBING = frozenset(
+    f"synthmix/{name}.py"
+    for name in (
+        "code",
+        "gpus",
+        "interruption",
+        "job",
+        "memory",
+        "planning/checksums",
+        "planning/listings",
+        "records",
+        "units",
+    )
+)
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # ctx, kind and the like say nothing that the other fields do not
@@ -166,7 +183,7 @@ def definitions(entries: Iterable[str]) -> dict[str, str]:
     seen = set()
     while todo:
         path, name = todo.pop()
-        if (path, name) in seen:
+        if (path, name) in seen or path.relative_to(ROOT).as_posix() in PLUMBING:
             continue
         seen.add((path, name))
         file = _read(path)

@@ -41,7 +41,7 @@ def assert_refused(folder: Path, content: dict[str, Any], message: str) -> None:
 
 def assert_accepted(folder: Path, content: dict[str, Any]) -> None:
     write(folder, "good", content)
-    assert list(read_studies(folder, ["good"]).active) == ["good"]
+    assert list(read_studies(folder, ["good"])) == ["good"]
 
 
 def test_prompts_are_of_the_classes(folder: Path) -> None:

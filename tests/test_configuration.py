@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 
 from synthmix.checks.counts import DIGITS, check_counts, known_counts
-from synthmix.planning import schema
+from synthmix.planning import configuration, schema
 from synthmix.planning.configuration import (
     RULES,
     ConfigurationError,
@@ -148,14 +148,12 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", [path.stem for path in (ROOT / "studies").glob("*.yaml")])
 def test_every_study_of_the_repository_is_valid(name: str) -> None:
-    studies = read_studies(ROOT / "studies", [name])
-    assert list(studies.active) == [name]
-    assert studies.broken == {}
+    assert list(read_studies(ROOT / "studies", [name])) == [name]
 
 
 def test_defaults_and_lists_are_resolved(folder: Path) -> None:
     write(folder, "a", STUDY)
-    study = read_studies(folder, ["a"]).active["a"]
+    study = read_studies(folder, ["a"])["a"]
     assert study["generators"]["ddpm"]["ema_decay"] == 0.995
     assert "train_on" not in study["generators"]["ddpm"]
     assert study["pools"]["ddpm"]["batch_size"] == 256
@@ -182,7 +180,7 @@ def test_defaults_and_lists_are_resolved(folder: Path) -> None:
 def test_null_is_absent_and_integral_floats_are_integers(folder: Path) -> None:
     null = [setter("recipes/cnn-steps/evaluate_every", None), setter("training_sets/org/pool", None)]
     write(folder, "a", edited(*null, setter("recipes/cnn-steps/steps", 6e2), setter("runs/4/seeds", [3.0, 1])))
-    study = read_studies(folder, ["a"]).active["a"]
+    study = read_studies(folder, ["a"])["a"]
     assert "evaluate_every" not in study["recipes"]["cnn-steps"]
     assert isinstance(study["recipes"]["cnn-steps"]["steps"], int)
     assert study["runs"][4]["seeds"] == [3, 1]
@@ -197,7 +195,7 @@ def test_a_study_may_have_figures_of_its_data_and_no_run(folder: Path) -> None:
     recipes = {"strong": {**STUDY["recipes"]["cnn-steps"], "augment": "strong"}}
     kept = {key: STUDY[key] for key in ("title", "question", "datasets")}
     write(folder, "a", {**kept, "recipes": recipes, "figures": figures})
-    study = read_studies(folder, ["a"]).active["a"]
+    study = read_studies(folder, ["a"])["a"]
     assert (study["runs"], study["figures"]["changed"]["augment"]) == ([], {"strong": "strong"})
     write(folder, "a", {**kept, "tables": {"main": {"kind": "accuracy"}}})
     assert error_of(folder, "a") == "studies/a.yaml: tables.main: the study has no runs to show; add some, or delete it"
@@ -225,7 +223,7 @@ def test_every_kind_is_accepted_and_its_keys_are_its_own(folder: Path, section: 
         Path(name).parent.mkdir(parents=True)
         Path(name).touch()
     write(folder, "a", edited(setter(f"{section}/other", definition)))
-    assert definition.items() <= read_studies(folder, ["a"]).active["a"][section]["other"].items()
+    assert definition.items() <= read_studies(folder, ["a"])["a"][section]["other"].items()
     write(folder, "a", edited(setter(f"{section}/other", {**definition, "epochs": 3})))
     kind = f"source {definition['source']}" if section == "datasets" else f"kind {definition['kind']}"
     assert f"studies/a.yaml: {section}.other.epochs: unknown key for {kind}; (known: " in error_of(folder, "a")
@@ -297,7 +295,7 @@ def test_joined_names_fit_into_one_file_name(folder: Path) -> None:
         "runs": [{**entry, "seeds": [999999]}],
     }
     write(folder, "long", study)
-    assert list(read_studies(folder, ["long"]).active) == ["long"]
+    assert list(read_studies(folder, ["long"])) == ["long"]
     write(folder, "long", {**study, "cross_tests": [{**entry, "seeds": [999999], "pool": long["pools"]}]})
     assert (
         "studies/long.yaml: cross_tests[0]: its names make 264 characters, more than 255; shorten some of"
@@ -341,7 +339,7 @@ def test_filters_that_cannot_be_used(folder: Path, edits: list[Edit], expected: 
 
 def test_a_filtered_training_set_draws_from_all_that_is_kept(folder: Path) -> None:
     write(folder, "a", edited(*filtered()))
-    study = read_studies(folder, ["a"]).active["a"]
+    study = read_studies(folder, ["a"])["a"]
     assert study["training_sets"]["filtered"]["draw_from"] == 40
     assert study["filters"]["near"]["prefer"] == "nearest"
 
@@ -367,7 +365,7 @@ def searching() -> list[Edit]:
 @pytest.mark.parametrize(("edits", "expected"), error_cases("searches"))
 def test_searches_that_cannot_be_made(folder: Path, edits: list[Edit], expected: str) -> None:
     write(folder, "good", edited(*searching()))
-    assert list(read_studies(folder, ["good"]).active) == ["good"]
+    assert list(read_studies(folder, ["good"])) == ["good"]
     write(folder, "bad", edited(*searching(), *edits))
     assert error_of(folder, "bad").startswith(f"studies/bad.yaml: {expected}")
 
@@ -385,7 +383,7 @@ def ranking(**changes: Any) -> dict[str, Any]:
 
 def test_a_ranking_has_the_data_set_of_the_study(folder: Path) -> None:
     write(folder, "good", ranking())
-    table = read_studies(folder, ["good"]).active["good"]["tables"]["ranking"]
+    table = read_studies(folder, ["good"])["good"]["tables"]["ranking"]
     assert table["dataset"] == "digits"
     assert "metric" not in table
 
@@ -414,7 +412,7 @@ def test_what_a_study_is_judged_by_reaches_what_shows_it(folder: Path) -> None:
     own = {"kind": "arms", "training_set": ["org", "syn"], "metric": "macro_f1"}
     edits = [setter("metric", "auroc"), setter("figures/own", own)]
     write(folder, "a", edited(*edits))
-    study = read_studies(folder, ["a"]).active["a"]
+    study = read_studies(folder, ["a"])["a"]
     assert study["metric"] == study["tables"]["main"]["metric"] == study["figures"]["fewshot"]["metric"] == "auroc"
     assert study["figures"]["own"]["metric"] == "macro_f1"
     assert not any("metric" in study["tables"][name] for name in ("scores", "recognition", "cost"))
@@ -423,7 +421,7 @@ def test_what_a_study_is_judged_by_reaches_what_shows_it(folder: Path) -> None:
 def test_accuracy_is_what_a_study_is_judged_by_whether_it_says_so_or_not(folder: Path) -> None:
     write(folder, "a", STUDY)
     write(folder, "b", edited(setter("metric", "accuracy")))
-    studies = read_studies(folder, ["a", "b"]).active
+    studies = read_studies(folder, ["a", "b"])
     assert studies["a"] == studies["b"]
 
 
@@ -432,7 +430,7 @@ def test_a_figure_names_its_data_set_where_there_are_several(folder: Path) -> No
     figures = [setter(f"figures/{name}/dataset", "digits") for name in names]
     second = setter("runs/5", {**STUDY["runs"][0], "dataset": "other"})
     write(folder, "a", edited(OTHER, *figures, second))
-    assert list(read_studies(folder, ["a"]).active) == ["a"]
+    assert list(read_studies(folder, ["a"])) == ["a"]
 
 
 def test_published_values_may_stand_in_a_table_without_a_run(folder: Path) -> None:
@@ -445,20 +443,20 @@ def test_published_values_may_stand_in_a_table_without_a_run(folder: Path) -> No
     write(folder, "a", edited(*edits))
     assert "tables.main.training_set: nothing in runs has spare" in error_of(folder, "a")
     write(folder, "a", edited(*edits, setter("published/0/training_set", "spare")))
-    assert read_studies(folder, ["a"]).active["a"]["published"][0]["metric"] == "accuracy"
+    assert read_studies(folder, ["a"])["a"]["published"][0]["metric"] == "accuracy"
 
 
 def test_published_scores_are_shown_whether_they_were_computed_or_not(folder: Path) -> None:
     entry = {"dataset": "digits", "pool": "ddpm", "metric": "cmmd", "value": 1.5, "source": "x", "comparable": True}
     write(folder, "a", edited(setter("published", [entry])))
-    study = read_studies(folder, ["a"]).active["a"]
+    study = read_studies(folder, ["a"])["a"]
     assert study["tables"]["scores"]["metrics"] == ["isc", "fid", "kid", "precision", "recall", "cmmd"]
     assert study["scores"][0]["metrics"] == ["isc", "fid", "kid", "precision", "recall"]
     alone = [setter("published", [entry]), setter("scores", []), remover("figures/usefulness")]
     write(folder, "a", edited(*alone))
-    assert read_studies(folder, ["a"]).active["a"]["tables"]["scores"]["metrics"] == ["cmmd"]
+    assert read_studies(folder, ["a"])["a"]["tables"]["scores"]["metrics"] == ["cmmd"]
     write(folder, "a", edited(*alone, setter("tables/main", {"kind": "accuracy", "dataset": "digits"})))
-    assert list(read_studies(folder, ["a"]).active) == ["a"]
+    assert list(read_studies(folder, ["a"])) == ["a"]
 
 
 # ---- several studies -------------------------------------------------------------------------------------------------
@@ -488,38 +486,38 @@ def test_no_rule_has_a_name_that_a_study_may_have() -> None:
 def test_active_studies_share_names_only_with_one_meaning(folder: Path) -> None:
     write(folder, "a", STUDY)
     write(folder, "b", STUDY)
-    assert list(read_studies(folder, ["a", "b"]).active) == ["a", "b"]
+    assert list(read_studies(folder, ["a", "b"])) == ["a", "b"]
     write(folder, "b", edited(setter("recipes/cnn-steps/steps", 700)))
     message = error_of(folder, "a", "b")
     assert message.startswith(
         "studies/b.yaml: recipes.cnn-steps: differs from recipes.cnn-steps in studies/a.yaml (in ste"
     )
     assert message.endswith("; rename one, or make them equal")
-    assert list(read_studies(folder, ["a"]).active) == ["a"]
+    assert list(read_studies(folder, ["a"])) == ["a"]
 
 
 def test_written_defaults_do_not_differ_from_absent_ones(folder: Path) -> None:
     write(folder, "a", STUDY)
     write(folder, "b", edited(setter("recipes/cnn-steps/momentum", 0.0), setter("pools/ddpm/batch_size", 256.0)))
-    assert len(read_studies(folder, ["a", "b"]).active) == 2
+    assert len(read_studies(folder, ["a", "b"])) == 2
 
 
 def test_one_run_may_be_in_bundles_of_two_studies(folder: Path) -> None:
     write(folder, "a", STUDY)
     write(folder, "b", edited(setter("runs/0/bundle", "another")))
-    assert len(read_studies(folder, ["a", "b"]).active) == 2
+    assert len(read_studies(folder, ["a", "b"])) == 2
 
 
-def test_a_broken_study_that_is_not_active_breaks_nothing(folder: Path) -> None:
+def test_a_study_that_is_not_active_is_not_even_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(folder, "a", STUDY)
     write(folder, "syntax", "a: [")
     write(folder, "name", edited(setter("runs/0/model", "cn")))
     write(folder, "fine", edited(setter("recipes/cnn-steps/steps", 700)))
+    read = []
+    monkeypatch.setattr(configuration, "read_yaml", lambda path: read.append(path.stem) or read_yaml(path))
     studies = read_studies(folder, ["a"])
-    assert list(studies.active) == ["a"]
-    assert sorted(studies.broken) == ["name", "syntax"]
-    assert studies.broken["name"].startswith('studies/name.yaml: runs[0].model: unknown model "cn"; did you mean cnn?')
-    assert studies.active == read_studies(folder, ["a", "a"]).active
+    assert (list(studies), read) == (["a"], ["a"])
+    assert studies == read_studies(folder, ["a", "a"])
 
 
 USER: dict[str, Any] = {
@@ -536,15 +534,13 @@ def test_definitions_are_imported_and_runs_are_not(folder: Path) -> None:
     write(folder, "library", STUDY)
     write(folder, "between", {**{k: USER[k] for k in ("title", "question")}, "use": ["library"]})
     write(folder, "a", {**USER, "use": "between"})
-    studies = read_studies(folder, ["a"])
-    assert studies.broken == {}
-    study = studies.active["a"]
+    study = read_studies(folder, ["a"])["a"]
     assert set(study["training_sets"]) == {*STUDY["training_sets"], "shot7"}
     assert study["recipes"]["cnn-steps"]["checkpoint"] == "last"
     assert len(study["runs"]) == 1
     assert study["figures"] == {}
     write(folder, "library", {**STUDY, "runs": [], "figures": {}})
-    assert list(read_studies(folder, ["a"]).active) == ["a"]
+    assert list(read_studies(folder, ["a"])) == ["a"]
 
 
 def test_bad_imports(folder: Path) -> None:
@@ -720,7 +716,7 @@ def test_no_change_of_a_study_gives_anything_but_a_result_or_one_line(folder: Pa
     for path in list(paths_of(STUDY))[:: 1 if change in ("delete", "misspell") else 6]:
         write(folder, "fuzz", replaced(path, CHANGES[change]))
         try:
-            study = read_studies(folder, ["fuzz"]).active["fuzz"]
+            study = read_studies(folder, ["fuzz"])["fuzz"]
         except ConfigurationError as error:
             message = str(error)
             wrong += 1

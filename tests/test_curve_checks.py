@@ -25,7 +25,7 @@ def read(folder: Path, **changes: object) -> dict[str, Any]:
         else:
             target[last] = value
     (folder / "curves.yaml").write_text(json.dumps(study))
-    return read_studies(folder, ["curves"]).active["curves"]
+    return read_studies(folder, ["curves"])["curves"]
 
 
 def test_views_of_sweeps_come_with_the_widths_of_their_models(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_study_of_figures_builds_no_experiments(tmp_path: Path) -> None:
     data = {"digits": {"source": "embedded", "name": "digits", "val": 0.1, "test": 0.1}}
     study = {"title": "T", "question": "Q?", "datasets": data, "recipes": {"crop": recipe}, "figures": figures}
     (tmp_path / "a.yaml").write_text(json.dumps(study))
-    plan = Plan(validate_config({"studies": ["a"]}, "config.yaml"), read_studies(tmp_path, ["a"]).active)
+    plan = Plan(validate_config({"studies": ["a"]}, "config.yaml"), read_studies(tmp_path, ["a"]))
     products = Products(plan)
     drawn = [f"results/studies/a/figures/{name}.{kind}" for name in figures for kind in ("svg", "pdf", "png")]
     report = [f"results/studies/a/{name}" for name in ("report.html", "report.tex", "references.bib")]

@@ -135,7 +135,7 @@ def prompted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
         study = copy.deepcopy(PROMPTED)
         study["generators"]["asked"]["safety"] = safety
         (tmp_path / "studies/study.yaml").write_text(json.dumps(study))
-        plan = Plan({}, read_studies("studies", ["study"]).active)
+        plan = Plan({}, read_studies("studies", ["study"]))
         meta = {"classes": ["0", "1"], "size": [8, 8], "channels": 1, "counts": {"train": {"0": 3, "1": 4}}}
         write_json("results/data/digits/meta.json", meta | {"source": {"source": "embedded", "sha256": "0" * 64}})
         pool = exports.ExportedPool(plan, "study", "digits", "asked")
@@ -238,7 +238,7 @@ def test_the_card_describes_the_pool_well_enough_to_make_it_again(built: Workspa
     (definitions,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     shown = "figures: {samples: {kind: samples, dataset: digits, pool: ddpm}}\n"
     (tmp_path / "again.yaml").write_text(f"title: Again\nquestion: The same?\n{shown}{definitions}")
-    specs = Specs(Plan({}, read_studies(tmp_path, ["again"]).active))
+    specs = Specs(Plan({}, read_studies(tmp_path, ["again"])))
     assert f"the images depend on: `{digest([specs.shard('digits', 'ddpm', 'all', 0)])}`" in text
 
 

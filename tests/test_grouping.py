@@ -44,7 +44,7 @@ def study(**dataset: Any) -> dict[str, Any]:
 
 def merged(folder: Path, content: dict[str, Any]) -> Any:
     write(folder, "a", content)
-    return read_studies(folder, ["a"]).active["a"]["datasets"]["digits"]["merge"]
+    return read_studies(folder, ["a"])["a"]["datasets"]["digits"]["merge"]
 
 
 def test_a_file_gives_the_groups_in_one_order(folder: Path) -> None:

@@ -70,7 +70,7 @@ def plan_of(folder: Path, study: dict[str, Any] = STUDY, **terms: dict[str, Any]
         section, _, name = key.partition("__")
         changed[section][name]["licence"] = licence
     (folder / "study.yaml").write_text(json.dumps(changed))
-    return Plan({}, read_studies(folder, ["study"]).active)
+    return Plan({}, read_studies(folder, ["study"]))
 
 
 def every_spec(plan: Plan) -> list[str]:

@@ -222,7 +222,7 @@ def study(**table: Any) -> dict[str, Any]:
 
 def test_groups_of_a_file_are_what_a_study_holds(folder: Path) -> None:
     write(folder, "a", study(**{**SPEC, "groups": "groups.csv"}))
-    table = read_studies(folder, ["a"]).active["a"]["tables"]["single"]
+    table = read_studies(folder, ["a"])["a"]["tables"]["single"]
     assert table["groups"] == {"round": ["0"], "straight": ["1"]}
     assert table["dataset"] == "digits"
 

@@ -40,7 +40,7 @@ def plan_of(pilot: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pla
     def plan(**changed: Any) -> Plan:
         content = {**read_yaml(Path(__file__).parent / "configuration_study.yaml"), **changed}
         (tmp_path / "digits.yaml").write_text(json.dumps(content))
-        studies = read_studies(tmp_path, ["digits"]).active
+        studies = read_studies(tmp_path, ["digits"])
         return Plan(validate_config({"studies": ["digits"]}, "config.yaml"), studies, codes={"none": "none"})
 
     return plan

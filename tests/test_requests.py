@@ -20,7 +20,7 @@ def requests(folder: Path, scale: str = "", more: str = "", **config: Any) -> Re
     shutil.copyfile(TINY, folder / "tiny.yaml")
     with (folder / "tiny.yaml").open("a") as file:
         file.write(f"\nscale: [{scale}]\n{more}")
-    return Requests(Plan(validate_config(config, "config.yaml"), read_studies(folder, ["tiny"]).active))
+    return Requests(Plan(validate_config(config, "config.yaml"), read_studies(folder, ["tiny"])))
 
 
 def asked(requests: Requests, stage: str, attempt: int = 1, **wildcards: str) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def test_a_job_is_scaled_by_the_studies_that_know_it(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(other + "\nscale: [{dataset: digits, runtime: 5}]\n")
     requests(tmp_path, "{dataset: digits, runtime: 2}")
     config = validate_config({"resources": {"train": {"runtime": 10}}}, "config.yaml")
-    found = Requests(Plan(config, read_studies(tmp_path, ["tiny", "other"]).active))
+    found = Requests(Plan(config, read_studies(tmp_path, ["tiny", "other"])))
     assert asked(found, "train", **VIT)["runtime"] == 20  # the other study has no such model
     assert asked(found, "train", **CNN)["runtime"] == 50
 

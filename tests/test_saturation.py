@@ -181,7 +181,7 @@ def test_ladders_that_cannot_be_fitted(tmp_path: Path, monkeypatch: Any, view: d
     content["tables"]["levels"] = {"kind": "saturation", "ladder": LADDER}
     content["figures"]["fewshot"] |= {"fit": True}
     write(Path("studies"), "good", content)
-    assert read_studies(Path("studies"), ["good"]).active["good"]["figures"]["fewshot"]["fit"] is True
+    assert read_studies(Path("studies"), ["good"])["good"]["figures"]["fewshot"]["fit"] is True
     content["figures"]["fewshot"] |= {"axis": "share"}
     write(Path("studies"), "bad", content)
     assert "figures.fewshot.fit: curves are over the images that are added" in error_of(Path("studies"), "bad")

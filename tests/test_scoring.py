@@ -96,7 +96,7 @@ def test_a_score_holds_the_metrics_that_any_active_study_asks_for(tmp_path):
     (tmp_path / "other.yaml").write_text(asked)
     config = validate_config({}, "config.yaml")
     plans = {
-        names: Plan(config, read_studies(tmp_path, names).active)
+        names: Plan(config, read_studies(tmp_path, names))
         for names in (("usual",), ("other",), ("usual", "other"), ("other", "usual"))
     }
     found = {names: plan.metrics("digits", "ddpm", "features", 4) for names, plan in plans.items()}

@@ -33,7 +33,7 @@ def study(**search: Any) -> dict[str, Any]:
 def plan(folder: Path, content: dict[str, Any]) -> Plan:
     (folder / "tiny.yaml").write_text(json.dumps(content))
     config = validate_config({"studies": ["tiny"]}, "config.yaml")
-    return Plan(config, read_studies(folder, ["tiny"]).active)
+    return Plan(config, read_studies(folder, ["tiny"]))
 
 
 def keys(one: Plan) -> set[str]:
@@ -145,7 +145,7 @@ def test_a_search_is_imported_with_other_definitions(tmp_path: Path) -> None:
         "tables": {"one": TABLE},
     }
     (tmp_path / "other.yaml").write_text(json.dumps(other))
-    found = read_studies(tmp_path, ["other"]).active["other"]
+    found = read_studies(tmp_path, ["other"])["other"]
     assert list(found["tables"]["one"]["points"]) == POINTS
 
 

@@ -30,7 +30,7 @@ VERSIONS = [{"python": "3.11.7", "torch": "2.6.0"}]
 def reports(*studies: str, folder: Path = STUDIES) -> Reports:
     """The reports of studies of the repository, or of another folder."""
     config = validate_config({"studies": list(studies)}, "config.yaml")
-    plan = Plan(config, read_studies(folder, studies).active)
+    plan = Plan(config, read_studies(folder, studies))
     return Reports(plan, Products(plan))
 
 

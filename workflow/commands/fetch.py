@@ -37,7 +37,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         config = read_config(ROOT / "config.yaml")
-        studies = read_studies(ROOT / "studies", arguments.study or config["studies"]).active
+        studies = read_studies(ROOT / "studies", arguments.study or config["studies"])
     except ConfigurationError as error:
         print(error)
         return 1

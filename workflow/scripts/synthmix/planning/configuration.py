@@ -5,7 +5,6 @@ Nothing heavy is imported here, for the Snakefile is parsed again by every job.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from synthmix.planning.messages import ConfigurationError, listing, suggestion
 from synthmix.planning.schema import expected, read_schema, validated
 from synthmix.planning.yaml_reader import read_yaml
 
-__all__ = ["ConfigurationError", "Studies", "read_config", "read_studies", "read_yaml", "validate_config"]
+__all__ = ["ConfigurationError", "read_config", "read_studies", "read_yaml", "validate_config"]
 
 # How pools of pipelines are drawn where they do not say it.
 PIPELINE_SAMPLING = {
@@ -58,20 +57,6 @@ RULES = (
 )
 
 
-@dataclass(frozen=True)
-class Studies:
-    """The studies of a folder.
-
-    active: name -> content, valid, with imported definitions and all defaults; keys that take a name or a list of names
-    hold lists, `seeds` a list of integers, and `scores`, `audits` and `detections` have one entry for each pool, with
-    its `n`; `scores` their metrics, too.
-    broken: name -> what is wrong with it, for studies that are not active.
-    """
-
-    active: dict[str, dict[str, Any]]
-    broken: dict[str, str] = field(default_factory=dict)
-
-
 def read_config(path: str | Path) -> dict[str, Any]:
     """Read config.yaml; every key is present, `studies` is a list. Raises ConfigurationError."""
     return validate_config(read_yaml(path), path)
@@ -83,8 +68,12 @@ def validate_config(config: Mapping[str, Any] | None, file: str | Path) -> dict[
     return content
 
 
-def read_studies(folder: str | Path, active: Iterable[str]) -> Studies:
-    """Read every study of a folder; those named in `active` must be valid, others may be broken.
+def read_studies(folder: str | Path, active: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The active studies of a folder, by name; no other is looked at unless one of them uses it.
+
+    Each is valid, with imported definitions and all defaults; keys that take a name or a list of names hold lists,
+    `seeds` a list of integers, and `scores`, `audits` and `detections` have one entry for each pool, with its `n`;
+    `scores` their metrics, too.
 
     Raises:
         ConfigurationError: an active study does not exist, is invalid, or defines a name otherwise than another one.
@@ -97,14 +86,7 @@ def read_studies(folder: str | Path, active: Iterable[str]) -> Studies:
             raise ConfigurationError(reader.file(name), "runs", problem)
     studies = {name: reader.study(name) for name in names}
     _require_equal_definitions(reader, names)
-    broken = {}
-    for name in reader.names:
-        if name not in studies:
-            try:
-                reader.study(name)
-            except ConfigurationError as error:
-                broken[name] = str(error)
-    return Studies(studies, broken)
+    return studies
 
 
 def _require_equal_definitions(reader: "_Reader", names: Iterable[str]) -> None:

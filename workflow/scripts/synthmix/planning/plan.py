@@ -118,7 +118,7 @@ class Plan:
         names = {path.stem for path in (root / "studies").glob("*.yaml")}
         named = [name for word in targets for name in (word, *word.split("/")[2:3]) if name in names]
         active = list(dict.fromkeys([*config["studies"], *named]))
-        studies = initial_weights.checksummed(listings.listed(read_studies(root / "studies", active).active))
+        studies = initial_weights.checksummed(listings.listed(read_studies(root / "studies", active)))
         config = {**config, "places": initial_weights.places(studies)}
         plan = cls(config, studies)
         state = {"config": config, "studies": plan.studies, "codes": plan.codes}

@@ -1,10 +1,13 @@
 """Metrics against values computed by hand."""
 
 import math
+from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
+from synthmix import evaluating, files
 from synthmix.evaluating import auroc, calibration_error, judge
 
 # ---- expected calibration error --------------------------------------------------------------------------------------
@@ -134,3 +137,18 @@ def test_a_class_that_is_never_predicted_has_no_f1():
     found = judge(one_hot([0, 0, 0, 0], 2), np.array([0, 0, 1, 1]))
     assert found["macro_f1"] == pytest.approx((4 / (4 + 2) + 0) / 2)
     assert found["balanced_accuracy"] == pytest.approx(0.5)
+
+
+def test_a_line_of_the_ledger_waits_for_that_of_another_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    evaluating.note("one", "digits", 10)
+    other = Thread(target=evaluating.note, args=("two", "digits", 20))
+    with evaluating.LEDGER.open("a") as file:
+        files.lock(file)
+        other.start()
+        other.join(0.2)
+        assert other.is_alive()
+        file.write("in between\n")
+    other.join()
+    lines = evaluating.LEDGER.read_text().splitlines()
+    assert [line.partition(",")[2] for line in lines] == ["digits,one,10", "", "digits,two,20"]

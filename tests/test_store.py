@@ -260,7 +260,7 @@ def test_a_file_system_without_locks_is_no_obstacle(entry, monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOLCK, "no locks available")
 
-    monkeypatch.setattr(store.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with entry.locked():
         entry.save({"a": 1})
     assert entry.load() == {"a": 1}
@@ -270,6 +270,6 @@ def test_other_errors_of_locking_are_errors(entry, monkeypatch):
     def refuse(*_):
         raise OSError(errno.EIO, "input/output error")
 
-    monkeypatch.setattr(store.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(OSError, match="input/output"), entry.locked():
         pass

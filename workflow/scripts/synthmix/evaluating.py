@@ -1,6 +1,5 @@
 """What a trained classifier is worth: its predictions on images that it has not seen, and their metrics."""
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -143,12 +142,9 @@ def note(key: str, dataset: str, images: int) -> None:
     """Write into the ledger that a network, known by `key`, met so many test images of a data set."""
     line = f"{time.strftime('%Y-%m-%dT%H:%M:%S')},{dataset},{key},{images}\n"
     LEDGER.parent.mkdir(parents=True, exist_ok=True)
-    # One write in append mode: lines of jobs that run side by side do not mix.
-    descriptor = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
+    with LEDGER.open("a", encoding="utf-8") as file:
+        files.lock(file)  # nodes that share a disk by NFS would write over each other's lines
+        file.write(line)
 
 
 def write_results(

@@ -1,6 +1,8 @@
 """Files that are whole or absent: atomic writes, and reads that notice truncated or altered content."""
 
 import csv
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -8,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -115,6 +117,15 @@ def read_metadata(path: str | Path) -> dict[str, str]:
             return dict(file.metadata() or {})
     except SafetensorError as error:
         raise DamagedFileError(path, error) from error
+
+
+def lock(file: IO[Any]) -> None:
+    """Hold an open file alone until it is closed, once no other process does. Where there are no locks, go on."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            raise
 
 
 def sha256(path: str | Path) -> str:

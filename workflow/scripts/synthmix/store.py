@@ -6,8 +6,6 @@ all find their entry again.
 """
 
 import contextlib
-import errno
-import fcntl
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,11 +50,7 @@ class Entry:
     def locked(self) -> Iterator[None]:
         """Hold the entry alone; another process that wants it waits. Where the file system has no locks, go on."""
         with (self.folder / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX)
-            except OSError as error:
-                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
-                    raise
+            files.lock(file)
             yield
 
     def save(self, tree: Any) -> None:

@@ -219,7 +219,7 @@ def _score(root: Path, pool: str, distance: float) -> Path:
 
 
 def _cross_test(root: Path, model: str) -> Path:
-    path = root / f"cross_tests/digits/main/{model}/{model}-steps/seeds0-5/org-on-ddpm.json"
+    path = root / f"cross_tests/digits/main/{model}/{model}-steps/seeds0-5/org.ddpm.json"
     runs = [
         {"training_set": "org", "seed": seed, "pool": "ddpm", "accuracy": 0.9 + seed / 100, "images": 1000}
         for seed in range(SEEDS)

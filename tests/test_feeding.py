@@ -223,7 +223,7 @@ def test_jobs_make_the_same_files_when_their_images_are_streamed(built: Workspac
     sources.append("config.yaml", "images_in_memory: 0\n")
     job = f"{RUNS}/main/vit/block/seeds0-2"
     made = [f"{job}/model.safetensors", f"{job}/predictions.parquet", "results/extractors/digits/features.safetensors"]
-    made.append(f"{job}/shot3-on-ddpm.json".replace("/runs/", "/cross_tests/"))
+    made.append(f"{job}/shot3.ddpm.json".replace("/runs/", "/cross_tests/"))
     sources.snakemake(*made)
     for name in made:
         assert (sources / name).read_bytes() == (built / name).read_bytes(), name

@@ -31,9 +31,9 @@ rule cross_test:
     output:
         metrics=layout.CROSS_TEST,
     log:
-        "logs/cross_test/{dataset}/{bundle}/{model}/{recipe}/seeds{seeds}/{training_set}-on-{pool}.log",
+        "logs/cross_test/{dataset}/{bundle}/{model}/{recipe}/seeds{seeds}/{training_set}.{pool}.log",
     benchmark:
-        f"{layout.BENCHMARKS}/cross_test/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}/{{training_set}}-on-{{pool}}.tsv"
+        f"{layout.BENCHMARKS}/cross_test/{{dataset}}/{{bundle}}/{{model}}/{{recipe}}/seeds{{seeds}}/{{training_set}}.{{pool}}.tsv"
     conda:
         "../../envs/learning.yaml"
     threads: REQUESTS.threads("evaluate")

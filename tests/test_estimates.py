@@ -1,12 +1,15 @@
 """Costs of planned jobs: shapes, schedules with a known length, budgets."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from snakemake import cli
 
 from synthmix import records, so_far
-from synthmix.planning.estimates import Cost, Estimate, Range, cost, makespan, shape
+from synthmix.planning import graph
+from synthmix.planning.estimates import Cost, Estimate, History, Range, cost, makespan, shape
 from synthmix.planning.graph import Planned
 from synthmix.records import Record
 
@@ -130,3 +133,27 @@ def test_what_was_made_with_the_planned_spec(tmp_path: Path, monkeypatch: pytest
     for each, spec in ((one, one.spec), (other, {**one.spec, "n": 5})):
         records.write(each.log, Record(spec, 1, None, 1))
     assert so_far.as_planned([one, other, third]) == {"one", "one.tsv"}
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_the_last_part_of_an_interrupted_training_is_no_history(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resumed: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = {"entries": ["report.py"], "code": "x", "n": 4}
+    records.write("logs/train/digits/1.log", Record(spec, 1, None, 1, resumed))
+    (tmp_path / "results/benchmarks/train/digits").mkdir(parents=True)
+    (tmp_path / "results/benchmarks/train/digits/1.tsv").write_text("s\n60\n")
+    found = History().estimate(replace(job(0), wildcards={"dataset": "digits"}, spec=spec))
+    assert found is not None
+    assert found.seconds == (None if resumed else Range(60, 60, 60))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cores"), [([], os.cpu_count()), (["--cores", "3"], 3), (["--jobs", "5"], 5), (["-c", "1"], 1)]
+)
+def test_a_plan_is_for_the_cores_that_snakemake_may_use(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str], cores: int
+) -> None:
+    monkeypatch.setattr(cli, "args_to_api", lambda *_: True)
+    assert graph.dry_run(arguments).cores == cores

@@ -64,6 +64,16 @@ def test_a_tree_comes_back_as_it_was(entry):
     assert_same(entry.load(), TREE)
 
 
+def test_work_is_begun_until_it_is_finished(tmp_path):
+    assert not Entry.begun(DIGEST, tmp_path)
+    entry = Entry(DIGEST, tmp_path)
+    assert not Entry.begun(DIGEST, tmp_path)
+    entry.save({"step": 1})
+    assert (Entry.begun(DIGEST, tmp_path), Entry.finished(DIGEST, tmp_path)) == (True, False)
+    entry.save({"done": True})
+    assert (Entry.begun(DIGEST, tmp_path), Entry.finished(DIGEST, tmp_path)) == (False, True)
+
+
 @pytest.mark.parametrize("tree", [np.arange(3), 5, None, [], {}, [np.array(1), [np.array(2)]]])
 def test_any_tree_may_be_the_root(entry, tree):
     entry.save(tree)

@@ -5,7 +5,6 @@
 Arguments are those of snakemake.
 """
 
-import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +37,7 @@ def main() -> int:
         print("Nothing to be done: every result is there.")
     else:
         slots = None if arguments.executor in (None, "local") else arguments.jobs
-        whole = cost(jobs, estimates, slots, os.cpu_count() or 1)
+        whole = cost(jobs, estimates, slots, arguments.cores)
         print(_table(running, estimates), end="\n\n")
         print("\n".join(_costs(running, whole, slots)), end="\n\n")
         print("\n".join(_reasons(running, why)))

@@ -21,10 +21,11 @@ graph.remember(workflow, PLAN)
 
 
 onstart:
-    # --jobs is a number of cores where everything runs here
-    slots = None if workflow.local_exec else workflow.nodes
+    # how many cores everything has here, or how many jobs the cluster runs at a time
+    here = workflow.local_exec
+    slots, cores = (None, workflow.cores) if here else (workflow.nodes, os.cpu_count())
     try:
-        estimates.check_budget(graph.planned(), PLAN.config["budget"], slots, os.cpu_count())
+        estimates.check_budget(graph.planned(), PLAN.config["budget"], slots, cores)
         networks.check(graph.planned(), PLAN)
         tracking.require(PLAN.config["trackers"])
     except (estimates.OverBudgetError, networks.NetworkError, ConfigurationError) as error:

@@ -19,6 +19,7 @@ from synthmix.store import Entry
 from synthmix.units import entries, units
 
 _missing: list[str] | None = None  # what of this job the store did not have when it began
+_resumed = False  # whether the store had the state of some of that
 _hardware: str | None = None  # what its networks run on
 
 
@@ -40,9 +41,10 @@ def start(snakemake: Any) -> dict[str, Any]:
     for entry in spec["entries"][1:]:
         module(entry)
     code.require(spec["code"], *spec["entries"])
-    global _missing
+    global _missing, _resumed
     wanted = _entries(snakemake, spec)
     _missing = None if wanted is None else [each for each in wanted if not Entry.finished(each)]
+    _resumed = any(map(Entry.begun, _missing or ()))
     return spec
 
 
@@ -53,7 +55,7 @@ def finish(snakemake: Any) -> None:
     paths = [*map(Path, snakemake.output), *(path for folder in folders for path in folder.glob("*"))]
     size = sum(path.stat().st_size for path in paths if path.exists())
     made = 1 if _missing is None else len(_missing)
-    records.write(snakemake.log[0], Record(spec, made, _hardware, size))
+    records.write(snakemake.log[0], Record(spec, made, _hardware, size, _resumed))
     if not settings()["keep"]["resume"]:
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)

@@ -19,13 +19,15 @@ class Record:
     """One finished job.
 
     spec: what it was planned with. made: how many of its pieces of work the store did not have. device: what networks
-    ran on, in words; None for a job without networks. size: bytes of its outputs and entries of the store.
+    ran on, in words; None for a job without networks. size: bytes of its outputs and entries of the store. resumed:
+    whether it went on with work that had been interrupted, so that its benchmark tells the rest of the time only.
     """
 
     spec: dict[str, Any]
     made: int
     device: str | None
     size: int
+    resumed: bool = False
 
 
 def path_of(log: str) -> Path:

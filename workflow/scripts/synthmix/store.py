@@ -46,6 +46,11 @@ class Entry:
         except (FileNotFoundError, files.DamagedFileError):
             return False
 
+    @classmethod
+    def begun(cls, name: str, folder: Path = FOLDER) -> bool:
+        """Whether an entry holds the state of work that goes on, or was interrupted."""
+        return (cls.folder_of(name, folder) / STATE).exists() and not cls.finished(name, folder)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the entry alone; another process that wants it waits. Where the file system has no locks, go on."""

@@ -100,7 +100,7 @@ class History:
             stage, name = path.relative_to(folder).with_suffix("").as_posix().split("/", 1)
             record = records.read(f"logs/{stage}/{name}.log")
             seconds = _seconds(path)
-            if record is None or seconds is None or not record.made:
+            if record is None or seconds is None or not record.made or record.resumed:
                 continue
             pieces = units(record.spec)
             key = shape(stage, {"dataset": name.split("/")[0]}, record.spec)
@@ -164,7 +164,7 @@ def cost(jobs: Sequence[Planned], estimates: Mapping[int, Estimate | None], slot
         jobs: all jobs of the graph.
         estimates: by number of the job.
         slots: how many jobs the cluster runs at a time; None where everything runs on this machine.
-        cores: of this machine.
+        cores: that Snakemake may use on this machine.
     """
     running = [job for job in jobs if job.runs]
     known = {job.number: found for job in running if (found := estimates.get(job.number)) and found.seconds}

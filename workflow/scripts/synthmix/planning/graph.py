@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,11 +24,16 @@ def remember(workflow: Any, plan: Plan) -> None:
 def dry_run(arguments: Sequence[str]) -> Any:
     """Let Snakemake plan, quietly, what it would do for the arguments of a command line; `planned` then has the jobs.
 
+    Without `--cores`, all cores of this machine count.
+
     Returns the parsed arguments, or None where Snakemake has printed an error.
     """
     from snakemake import cli
 
     parser, parsed = cli.parse_args([*arguments, "--dry-run", "--nolock", "--quiet", "rules", "progress"])
+    if parsed.cores is None:  # of which a dry run would take one
+        here = parsed.executor in (None, "local")
+        parsed.cores = (parsed.jobs if here else None) or os.cpu_count() or 1
     logging.disable(logging.INFO)
     try:
         return parsed if cli.args_to_api(parsed, parser) else None

@@ -94,6 +94,48 @@ def test_a_ladder_that_bends_may_level_off_beyond_its_range() -> None:
     assert not saturation.fit(own).levels_off(own)
 
 
+def test_a_ladder_that_rises_like_a_logarithm_does_not_level_off() -> None:
+    """Without a power law, an exponential would have its asymptote within the ladder."""
+    own = noisy(np.random.default_rng(3), 1 - np.log1p(ADDED / REAL) / 4)
+    curve = saturation.fit(own)
+    assert curve.form == "power"
+    assert saturation.bends(own)
+    assert curve.seen(own) == saturation.STILL_RISES
+    assert saturation.fit(own._replace(real=0)).levels_off(own)
+
+
+def test_a_ladder_that_ends_above_its_asymptote_does_not_level_off() -> None:
+    values = np.array([13, 20, 24, 28, 29.5, 30, 30.2, 33]) / 100
+    own = noisy(np.random.default_rng(3), (TOP - values) / GAIN, noise=0.002)._replace(real=0)
+    curve = saturation.fit(own)
+    assert saturation.bends(own)
+    assert np.exp(np.log(curve.reached).mean()) < ADDED[-1]
+    assert statistics.t_interval(own.values[:, -1] - curve.asymptote).low > 0  # type: ignore[operator]
+    assert curve.seen(own) == saturation.STILL_RISES
+
+
+@pytest.mark.parametrize(
+    ("percents", "many", "one"),
+    [
+        ([30, 29.9, 29.9, 29.8, 29.3, 28, 25, 18], saturation.FALLS, saturation.FALLS),
+        ([13, 16, 19, 26, 30, 28, 22, 17], saturation.FALLS, saturation.FALLS),
+        ([30, 30.1, 29.9, 30, 29.9, 30.1, 30, 30], saturation.NO_RISE, None),
+        ([13, 17, 20, 26, 29, 31, 32.5, 32.6], saturation.LEVELS_OFF, saturation.LEVELS_OFF),
+    ],
+)
+def test_what_is_seen_of_a_ladder(percents: list[float], many: str, one: str | None) -> None:
+    values = np.array(percents) / 100
+    own = noisy(np.random.default_rng(4), (TOP - values) / GAIN, noise=0.002)
+    assert saturation.fit(own).seen(own) == many
+    assert one is None or saturation.fit(ladder(values[None])).seen(ladder(values[None])) == one
+
+
+def test_flat_ladders_seldom_show_a_rise() -> None:
+    rng = np.random.default_rng(10)
+    own = [noisy(rng, np.zeros(len(ADDED))) for _ in range(60)]
+    assert np.mean([saturation.fit(each).seen(each) != saturation.NO_RISE for each in own]) <= 0.15
+
+
 def test_without_real_images_the_curve_is_an_exponential() -> None:
     values = TOP - GAIN * falls("power", 1.5)[None]
     assert saturation.fit(ladder(values)._replace(real=0)).form == "exponential"
@@ -113,7 +155,8 @@ def test_the_table_reports_an_asymptote_only_where_there_is_one(tmp_path: Path) 
     assert built.data["asymptote"].iloc[0] == pytest.approx(level.mean)
     assert built.data["reached_high"].iloc[0] == pytest.approx(np.exp(images.high))
     assert cnn["Asymptote: accuracy, %"].startswith(f"{100 * level.mean:.1f} [")
-    assert vit["Asymptote: accuracy, %"] == vit["90 % of the gain at, images per class"] == table.NOT_WITHIN
+    assert vit["Asymptote: accuracy, %"] == vit["90 % of the gain at, images per class"] == saturation.STILL_RISES
+    assert [note.split(":")[0] for note in built.notes if "no asymptote is given" in note] == ["still rises"]
     assert built.data[["asymptote", "reached"]].iloc[1].isna().all()
     assert (cnn["Published, asymptote, %"], cnn["Published, 90 % of the gain at"]) == ("34.0", "13.8")
     assert vit["Published, asymptote, %"] == ""

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 
 from synthmix.analysis.artefacts import Artefacts
-from synthmix.analysis.statistics import t_interval
+from synthmix.analysis.statistics import LEVEL, t_interval
 from synthmix.experiments import groups, select
 
 SHARE = 0.9  # of the whole gain
-FARTHEST = 10.0  # a curve that needs more than so many times the largest number of images does not level off
+FARTHEST = 10.0  # largest scale of an exponential, in largest numbers of images; then it is nearly straight
+SLOWEST = 0.05  # smallest exponent of a power law, which then is nearly a logarithm and has no asymptote in reach
 GRID = 60  # values of c, evenly spaced in log c, among which the best is looked for
 POINTS = 4  # of a ladder, at least: a curve has three parameters
+LEVELS_OFF, FALLS, NO_RISE, STILL_RISES = "levels off", "falls at its end", "no rise shown", "still rises"
 
 
 class Ladder(NamedTuple):
@@ -39,8 +41,8 @@ class Ladder(NamedTuple):
 class Curve(NamedTuple):
     """A curve a - b g(k), fitted for each seed, with g falling from 1 at k = 0 to 0.
 
-    form: `exponential` or `power`; asymptote, gain (a and b), scale: float64 (S,), with `scale` that of `SHAPES`;
-    squares: mean squared residual; real: as in the ladder.
+    form: `exponential` or `power`; asymptote, gain (a and b; b is negative where accuracy falls), scale: float64 (S,),
+    with `scale` that of `SHAPES`; squares: mean squared residual; real: as in the ladder.
     """
 
     form: str
@@ -63,15 +65,32 @@ class Curve(NamedTuple):
         """Added images per class at which a seed's curve has 90 % of its whole gain, (S,)."""
         return SHAPES[self.form].reaches(self.scale, self.real)
 
+    def seen(self, ladder: Ladder) -> str:
+        """What the ladder does, one of four; only of one that levels off may the asymptote be reported.
+
+        FALLS: see `falls`. NO_RISE: what the curve gains within the ladder is not above 0, by its t interval or, with
+        one seed, its value. LEVELS_OFF: it bends, holds the (geometric) mean of `reached`, and does not end above the
+        asymptote, by the t interval of the difference. STILL_RISES: all else.
+        """
+        gain = t_interval(self.gain * (1 - SHAPES[self.form].falls(ladder.added[-1], self.scale, self.real)))
+        above = t_interval(ladder.values[:, -1] - self.asymptote).low
+        if falls(ladder):
+            return FALLS
+        if (gain.mean if gain.low is None else gain.low) <= 0:
+            return NO_RISE
+        within = np.log(self.reached).mean() <= np.log(ladder.added[-1])
+        ends_above = above is not None and above > 0
+        return LEVELS_OFF if bends(ladder) and within and not ends_above else STILL_RISES
+
     def levels_off(self, ladder: Ladder) -> bool:
-        """Whether an asymptote may be reported: the ladder bends, and holds the (geometric) mean of `reached`."""
-        return bends(ladder) and bool(np.log(self.reached).mean() <= np.log(ladder.added[-1]))
+        """Whether an asymptote may be reported."""
+        return self.seen(ladder) == LEVELS_OFF
 
 
 class Shape(NamedTuple):
     """How a curve falls over k added images, and at which k only 1 - SHARE of the fall is left."""
 
-    falls: Callable[[np.ndarray, Any, float], np.ndarray]
+    falls: Callable[[Any, Any, float], np.ndarray]
     reaches: Callable[[np.ndarray, float], np.ndarray]
     bounds: Callable[[np.ndarray, float], tuple[float, float]]
 
@@ -81,10 +100,8 @@ def _exponential_bounds(added: np.ndarray, real: float) -> tuple[float, float]:
 
 
 def _power_bounds(added: np.ndarray, real: float) -> tuple[float, float]:
-    """Exponents whose curve has 90 % of its gain at FARTHEST times the ladder, and within a tenth of its first step."""
-    ends = np.array([FARTHEST * added.max(), added[added > 0].min() / 10])
-    low, high = -np.log(1 - SHARE) / np.log1p(ends / real)
-    return float(low), float(high)
+    """From an exponent that is nearly a logarithm to one with 90 % of the gain within a tenth of the first step."""
+    return SLOWEST, float(-np.log(1 - SHARE) / np.log1p(added[added > 0].min() / 10 / real))
 
 
 # The exponential has its scale in images; the power law, with the images of all kinds as its argument, its exponent
@@ -156,6 +173,19 @@ def bends(ladder: Ladder) -> bool:
     return bool((interval.mean if interval.high is None else interval.high) < 0)
 
 
+def falls(ladder: Ladder) -> bool:
+    """Whether the last point lies below the one with the highest mean.
+
+    With several seeds by a t interval of the difference, with Bonferroni's correction for the choice of the highest
+    among K - 1; with one seed, where it has lost more than a tenth of what the highest gained over the first.
+    """
+    highest = ladder.values[:, np.argmax(ladder.values.mean(axis=0))]
+    level = 1 - (1 - LEVEL) / (len(ladder.added) - 1)
+    lost = t_interval(highest - ladder.values[:, -1], level)
+    gained = float((highest - ladder.values[:, 0]).mean())
+    return lost.mean > (1 - SHARE) * gained if lost.low is None else lost.low > 0
+
+
 def _fitted(ladder: Ladder, form: str) -> Curve:
     """Least squares for each seed; a and b are linear, so that c alone is searched (Golub and Pereyra 1973,
     doi:10.1137/0710036): on a grid, then between the best point's neighbours."""
@@ -165,11 +195,11 @@ def _fitted(ladder: Ladder, form: str) -> Curve:
     grid = np.log(np.geomspace(*shape.bounds(k, real), GRID))
 
     def solved(log_scale: Any, values: np.ndarray) -> tuple[np.ndarray, ...]:
-        """a, b (not below 0) and the mean squared residual, in the shape of log c."""
+        """a, b and the mean squared residual, in the shape of log c."""
         falls = shape.falls(k, np.exp(log_scale)[..., None], real)
         middle = falls.mean(axis=-1)
         centred = falls - middle[..., None]
-        gain = np.maximum(0, -(centred @ values) / (centred**2).sum(axis=-1))
+        gain = -(centred @ values) / (centred**2).sum(axis=-1)
         asymptote = values.mean() + gain * middle
         residual = values - asymptote[..., None] + gain[..., None] * falls
         return asymptote, gain, (residual**2).mean(axis=-1)

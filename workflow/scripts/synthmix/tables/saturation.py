@@ -20,7 +20,6 @@ from synthmix.reports.formatting import (
     drop_empty,
     hoist,
     joined,
-    missing,
     number,
     percent,
     percent_interval,
@@ -29,7 +28,13 @@ from synthmix.reports.formatting import (
 )
 from synthmix.reports.rendering import Table
 
-NOT_WITHIN = "not within the range"
+# What is said of a ladder that does not level off.
+SEEN = {
+    saturation.STILL_RISES: "by its t interval over seeds, the quadratic part of least squares in k is not below 0, or "
+    "the last point lies above the asymptote; or 90 % of the gain lies beyond the largest number of images",
+    saturation.NO_RISE: "what the curve gains within the range is not above 0, by its t interval over seeds",
+    saturation.FALLS: "the last point lies below the highest, by a t interval over seeds with Bonferroni's correction",
+}
 FORMS = {"exponential": "a - b exp(-k / c)", "power": "a - b (1 + k / r)^-c"}
 
 
@@ -46,7 +51,7 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     data = pd.DataFrame(rows)
     frame = pd.DataFrame([_cells(row, metric) for row in records(data)])
     frame, notes = hoist(drop_empty(frame), ["Dataset", "Fit range, images per class"])
-    return Table(data, frame, [*notes, *_notes(metric), *published.notes(used)])
+    return Table(data, frame, [*notes, *_notes(metric, data), *published.notes(used)])
 
 
 def _row(ladder: Ladder) -> dict[str, Any]:
@@ -62,6 +67,7 @@ def _row(ladder: Ladder) -> dict[str, Any]:
         "largest": ladder.added[-1],
         "form": curve.form,
         "bends": saturation.bends(ladder),
+        "seen": curve.seen(ladder),
         **_levels(ladder, curve),
         "last": last.mean,
         "last_low": last.low,
@@ -96,12 +102,14 @@ def _printed(ladder: Ladder, entries: list[Mapping[str, Any]]) -> dict[str, Mapp
 def _published(ladder: Ladder, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What the same fit makes of published values, which have no seeds and so no interval."""
     if len(entries) < saturation.POINTS:
-        return dict.fromkeys(("published_asymptote", "published_reached", "published_training_sets"))
+        return dict.fromkeys(("published_seen", "published_asymptote", "published_reached", "published_training_sets"))
     places = [place for place, name in enumerate(ladder.names) if name in entries]
     values = np.array([[entries[ladder.names[place]]["value"] for place in places]])
     own = ladder._replace(added=ladder.added[places], values=values, seeds=np.array([0]))
-    found = _levels(own, saturation.fit(own))
+    curve = saturation.fit(own)
+    found = _levels(own, curve)
     return {
+        "published_seen": curve.seen(own),
         "published_asymptote": found["asymptote"],
         "published_reached": found["reached"],
         "published_training_sets": len(places),
@@ -113,7 +121,6 @@ def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
     span = f"{count(row['smallest'])} to {count(row['largest'])} ({count(row['training_sets'])} training sets)"
     level = percent_interval(row, "asymptote")
     images = joined(number(row["reached"]), bracket(row["reached_low"], row["reached_high"], "number"))
-    printed = not missing(row["published_training_sets"])
     return {
         "Dataset": row["dataset"],
         "Model": row["model"],
@@ -122,15 +129,16 @@ def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
         "Seeds": count(row["n"]),
         f"Largest: {title}, %": percent_interval(row, "last"),
         "Curve": FORMS[row["form"]],
-        f"Asymptote: {title}, %": level or NOT_WITHIN,
-        "90 % of the gain at, images per class": images or NOT_WITHIN,
+        f"Asymptote: {title}, %": level or row["seen"],
+        "90 % of the gain at, images per class": images or row["seen"],
         "Largest deviation, points": f"{100 * row['deviation']:.1f}",
-        "Published, asymptote, %": (percent(row["published_asymptote"]) or NOT_WITHIN) if printed else "",
-        "Published, 90 % of the gain at": (number(row["published_reached"]) or NOT_WITHIN) if printed else "",
+        "Published, asymptote, %": percent(row["published_asymptote"]) or text(row["published_seen"]),
+        "Published, 90 % of the gain at": number(row["published_reached"]) or text(row["published_seen"]),
     }
 
 
-def _notes(metric: str) -> list[str]:
+def _notes(metric: str, data: pd.DataFrame) -> list[str]:
+    seen = {*data["seen"], *data["published_seen"]}
     return [
         f"Curve: least squares in {run_metric_title(metric)} over k, the images per class that are added, for each "
         "seed; r real images per class. Of an exponential and a power law, which have three parameters each, the one "
@@ -139,7 +147,9 @@ def _notes(metric: str) -> list[str]:
         "Asymptote (a) and number of images at 90 % of the gain: means over seeds of the fits, of the number in "
         "logarithms, with 95 % t intervals. They hold for the generator and the fit range; an asymptote is an "
         "extrapolation.",
-        f"{NOT_WITHIN}: the ladder does not level off in its range, so that its asymptote is unknown: either it does "
-        "not bend (the quadratic part of least squares in k, by its t interval over seeds), or 90 % of the gain lies "
-        "beyond its largest number of images.",
+        *(
+            f"{words}: the ladder does not level off in its range, so that no asymptote is given: {why}."
+            for words, why in SEEN.items()
+            if words in seen
+        ),
     ]

@@ -200,6 +200,22 @@ def test_duplicates_among_real_images_are_counted_and_move_no_threshold() -> Non
         assert searches(facts["spaces"][space])["test", "train"]["near"] in range(5, 9)
 
 
+def test_where_real_images_are_alike_a_pool_that_is_like_them_has_no_excess() -> None:
+    """Two fifths of all images that are not in train are near one that is, held out, of test and generated."""
+    train = images(400, 1)
+    val, test, generated = (
+        np.concatenate([planted.copies(train[start : start + n], "jpeg", 0), images(n * 3 // 2, seed)])
+        for start, n, seed in ((0, 96, 2), (100, 48, 3), (200, 80, 12))
+    )
+    facts = audited(generated, val=val, test=test).facts
+    assert facts["duplicates"]["val"]["rate"] > 0.3
+    assert facts["images"]["calibration"] + facts["images"]["held_out"] == 240
+    pixel = facts["spaces"]["pixel"]
+    low, high = pixel["excess"]["train"]["interval"]
+    assert low <= 0 <= high
+    assert searches(pixel)["test", "train"]["rate"] < 0.1
+
+
 def test_an_audit_needs_images() -> None:
     with pytest.raises(ValueError, match="without images"):
         audited(images(0, 0))
@@ -265,6 +281,9 @@ def test_the_figure_shows_the_nearest_pairs(artefacts: Artefacts, tmp_path: Path
         # a copy stands above the train image that it shows, mirrored as it was found
         assert np.array_equal(canvas[:SIDE], canvas[tile : tile + SIDE])
         assert all(float(label.get_text()) < 0.01 for label in axes.get_xticklabels())
+    rates = [searches(space)["test", "train"]["rate"] for space in artefacts.read_audits()[0]["spaces"].values()]
+    pixel, feature = (f"{100 * rate:.1f} %" for rate in rates)
+    assert f"as are {pixel} (by pixels) and {feature} (by features) of" in " ".join(drawn.get_supxlabel().split())
     rendering.save_figure(drawn, [tmp_path / "figure.png"])
     assert (tmp_path / "figure.png").stat().st_size > 1000
 

@@ -5,7 +5,9 @@ it by chance, and the other half measure that false-alarm rate. Copies planted o
 reported is the excess of near neighbours over held-out images, in pixels and in the features of an extractor.
 
 Real images have duplicates of their own, in CIFAR-10 about 3 % of the test images (Barz and Denzler 2020,
-doi:10.3390/jimaging6060041). They are counted, and left out of what sets the threshold and measures false alarms.
+doi:10.3390/jimaging6060041). They are counted, and equal or mirrored ones are left out of what sets the threshold and
+measures false alarms. Near ones are not: a threshold set on what is left without them would call every pool of a data
+set whose images are alike full of copies.
 """
 
 from collections.abc import Callable, Mapping
@@ -65,11 +67,10 @@ def audit(generated: Pool, train: Split, val: Split, test: Split, features: Embe
     images = {"generated": generated.images, "held_out": val.images, "test": test.images, **planted}
     real = {"train": train.images, "test": test.images}
     pixel = _search(images, real, pixels, device)
-    distance = _reencoded(train.images[chosen], planted["jpeg"])
-    unique = pixel["held_out", "train"].distance > distance
+    unique = pixel["held_out", "train"].distance > 0
     calibration, evaluation = (half[unique[half]] for half in split_halves(val.labels, seed))
     if min(len(calibration), len(evaluation)) == 0:
-        raise ValueError("the audit needs at least two val images that are no duplicates of train: raise `val`")
+        raise ValueError("the audit needs at least two val images that are not in train: raise `val`")
     columns = {"label": generated.labels, "index": generated.index, "seed": generated.seed}
     spaces = {}
     for space, found in (("pixel", pixel), ("feature", _search(images, real, features, device))):
@@ -77,6 +78,7 @@ def audit(generated: Pool, train: Split, val: Split, test: Split, features: Embe
         for split in SPLITS:
             one = found["generated", split]
             columns |= {f"{space}_{split}_{name}": values for name, values in vars(one).items()}
+    distance = _reencoded(train.images[chosen], planted["jpeg"])
     duplicates = {
         "distance": distance,
         "criterion": f"{REENCODED:.0%} of copies, {COPIES['jpeg']}, from their originals",

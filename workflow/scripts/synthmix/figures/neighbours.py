@@ -4,6 +4,7 @@ Specification: {kind, dataset, pool, extractor, columns?, width_mm?}. The choice
 smallest distances, each train image once.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from synthmix.figures import style
 from synthmix.figures.samples import mosaic
 from synthmix.files import DamagedFileError, read_arrays
 from synthmix.images import pools
+from synthmix.reports.formatting import percent
 
 SPACES = ("pixel", "feature")
 
@@ -49,10 +51,12 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         images = np.concatenate([pool.images[rows[chosen]], beside])
         _panel(axes, images, distance[chosen], audit["spaces"][space]["threshold"])
         axes.set_title(f"{style.label(spec, spec['pool'])}, by {named[space]}")
+    unseen = " and ".join(f"{percent(_unseen(audit['spaces'][space]))} % (by {space}s)" for space in SPACES)
     style.footer(
         figure,
         f"The nearest of {len(rows):,} generated images, each train image once. Numbers: root mean squared difference "
-        "(of pixels: images standardised); in colour below the audit's threshold, where few unseen real images fall.",
+        f"(of pixels: images standardised); in colour below the audit's threshold, as are {unseen} of the real test "
+        "images.",
     )
     return figure
 
@@ -62,6 +66,11 @@ def nearest(index: np.ndarray, distance: np.ndarray, columns: int) -> np.ndarray
     order = np.lexsort((np.arange(len(index)), distance))
     first = np.unique(index[order], return_index=True)[1]
     return order[np.sort(first)[:columns]]
+
+
+def _unseen(space: Mapping[str, Any]) -> float:
+    """The share of test images that are nearer to a train image than the threshold."""
+    return float(next(each["rate"] for each in space["searches"] if each["queries"] == "test"))
 
 
 def _panel(axes: Axes, images: np.ndarray, distance: np.ndarray, threshold: float) -> None:

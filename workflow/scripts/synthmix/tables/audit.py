@@ -112,12 +112,13 @@ def _notes(data: pd.DataFrame, audits: list[dict[str, Any]]) -> list[str]:
     return [
         "Distances: root mean squared difference of pixels (each image standardised to mean 0, standard deviation 1) "
         "or of features, from an image or its mirror image to the nearest real one; every search is exact.",
-        "Threshold: one half of the held-out images, without duplicates of train, chose it so that "
-        f"{' or '.join(nominal)} % of such images are expected below it; the other half is the row 'real, held out', "
-        "the false-alarm rate among train.",
+        "Threshold: one half of the held-out images, without those equal to a train image or its mirror image, chose "
+        f"it so that {' or '.join(nominal)} % of such images are expected below it; the other half is the row 'real, "
+        "held out', the false-alarm rate among train.",
         "Excess: the share of generated images that are near, minus that of held-out images, with Newcombe's interval; "
         "rates have Wilson intervals (95 %). Both hold for the one trained generator. An interval above zero says that "
         "the pool holds more near neighbours than chance gives; the planted copies say how much of what kind would be "
         "found. What the search misses is not ruled out.",
-        f"Duplicates among real images: no further apart in pixels than {audits[0]['duplicates']['criterion']}.",
+        f"Duplicates among real images: no further apart in pixels than {audits[0]['duplicates']['criterion']}; in a "
+        "data set whose images are alike these need not be copies of each other.",
     ]

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import fabricate
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 import written
 
+from synthmix.analysis import statistics
 from synthmix.checks.study import DEFINITIONS
 from synthmix.planning.schema import read_schema
 from synthmix.reporting import Report, composition
@@ -34,6 +37,13 @@ ROW: dict[str, Any] = {
     "p": 0.03125,
     "p_min": 0.03125,
 }
+
+
+FEW: dict[str, Any] = {
+    "definitions": {"generators": {}, "models": {}, "extractors": {}, "recipes": {}, "training_sets": {}},
+    "published": [],
+}
+RUNS = pd.DataFrame({"dataset": "digits", "model": "cnn", "recipe": "steps", "training_set": "org", "seed": range(3)})
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +114,16 @@ def test_intervals_that_are_not_there_are_not_spoken_of() -> None:
     assert "four of five" not in text
     assert "four of five" in answers.found(ROW)
     assert "four of five" not in answers.found({**ROW, "n": 2, "p": 0.5, "p_min": 0.5}), "two seeds show nothing"
+
+
+@pytest.mark.parametrize("seeds", [6, 8])
+def test_a_difference_that_is_said_to_be_seen_is_seen_four_times_in_five(seeds: int) -> None:
+    sd = 0.02
+    half = sd * scipy.stats.t.ppf(0.975, seeds - 1) / np.sqrt(seeds)
+    text = answers.found({**ROW, "n": seeds, "t_low": 0.1 - half, "t_high": 0.1 + half, "p_min": 2 / 2**seeds})
+    seen = float(re.findall("a true difference of ([0-9.]+) percentage points", text)[0]) / 100
+    values = np.random.default_rng(0).normal(seen, sd, (400, seeds))
+    assert np.mean([statistics.sign_flip_test(row) <= 0.05 for row in values]) == pytest.approx(0.8, abs=0.08)
 
 
 def test_without_a_primary_comparison_the_report_claims_none() -> None:
@@ -279,6 +299,33 @@ def test_limitations_follow_from_the_study(digits: tuple[Report, Path]) -> None:
     assert "27 comparisons are corrected for, and 6 seeds reach p = 0.84 then at best" in text
     assert "By `cnn-epochs`, `vit-epochs`, larger training sets get more steps" in text
     assert "Val takes part" not in text
+
+
+@pytest.mark.parametrize(
+    ("pairs", "says"),
+    [
+        ([6, 6, 6], "2 comparisons are corrected for, and 6 seeds reach p = 0.062 then at best"),
+        ([12, 4, 4], "2 comparisons are corrected for, and 4 seeds reach p = 0.25 then at best"),  # 12: the primary one
+        ([6, 5, 12], "Of the 2 comparisons that are corrected for, 1 has too few seeds"),
+        ([6, 5], "1 comparison is corrected for, and 5 seeds reach p = 0.062 then at best"),
+        ([6, 12, 12], None),
+    ],
+)
+def test_limitations_say_what_corrected_comparisons_can_reach(pairs: list[int], says: str | None) -> None:
+    compared = pd.DataFrame(
+        {"n": pairs, "p_min": [2 / 2**n for n in pairs], "primary": [True] + [False] * (len(pairs) - 1)}
+    )
+    found = [text for text in limitations.limitations(FEW, [], RUNS, compared) if "corrected for" in text]
+    assert found[0].startswith(says) if says else not found
+
+
+@pytest.mark.parametrize(
+    ("seeds", "says"),
+    [(1, "Training sets have one seed: there are no intervals"), (3, "have 3 seeds: intervals are wide")],
+)
+def test_one_seed_has_no_interval(seeds: int, says: str) -> None:
+    text = limitations.limitations(FEW, [], RUNS[:seeds], None)[0]
+    assert says in text
 
 
 def test_published_values_that_cannot_be_compared_are_counted() -> None:

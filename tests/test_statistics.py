@@ -174,9 +174,7 @@ def test_rank_correlation_handles_ties() -> None:
     assert result.rho == pytest.approx(stats.spearmanr(x, y).statistic)
 
 
-def test_a_detectable_difference_is_found_four_times_in_five():
-    """By simulation: normal estimates with a known standard error, tested by whether their interval holds zero."""
-    error = 0.7
-    difference = float(statistics.detectable(-1.959964 * error, 1.959964 * error))
-    estimates = np.random.default_rng(0).normal(difference, error, 100_000)
-    assert np.mean(estimates > 1.959964 * error) == pytest.approx(0.8, abs=0.005)
+def test_a_t_interval_says_how_much_its_values_differ() -> None:
+    values = np.random.default_rng(0).normal(0.3, 0.07, 5)
+    interval = statistics.t_interval(values)
+    assert statistics.deviation(interval.low, interval.high, 5) == pytest.approx(values.std(ddof=1))

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import fabricate
+import numpy as np
 import pandas as pd
 import pytest
 from docutils.core import publish_parts
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from synthmix import comparisons
-from synthmix.analysis import statistics
+from synthmix.analysis import power, statistics
 from synthmix.analysis.artefacts import Artefacts
 from synthmix.files import read_json, write_json
 from synthmix.planning.schema import read_schema
@@ -76,11 +77,37 @@ def test_accuracy_row_says_what_runs_and_comparisons_say(artefacts: Artefacts) -
 
 def test_accuracy_says_which_difference_could_have_been_seen(artefacts: Artefacts) -> None:
     table = accuracy.build(FEWSHOT, artefacts)
-    (note,) = [note for note in table.notes if note.startswith("Smallest difference that would be seen")]
-    halves = (table.data["joint_high"] - table.data["joint_low"]).dropna() / 2
-    points = 100 * halves * (1.959964 + 0.841621) / 1.959964
+    (note,) = [note for note in table.notes if note.startswith("Smallest true difference")]
+    spreads = (table.data["t_high"] - table.data["t_low"]).dropna() / 2 * math.sqrt(6) / 2.570582  # t of 5 degrees
+    points = 100 * spreads * power.detectable(6)
     assert f": {points.min():.1f} to {points.max():.1f} points" in note
     assert "of them of the rarest class" in note
+
+
+def with_seeds(artefacts: Artefacts, folder: Path, seeds: Any) -> Artefacts:
+    """The same results with comparisons that are said to have fewer pairs: of the primary one, and of the others."""
+    compared = artefacts.read_comparisons()
+    primary = compared["primary"].astype(bool)
+    compared["n"] = np.where(primary, seeds[0], seeds[1])
+    compared.loc[compared.index[~primary][0], "n"] = seeds[2]
+    compared["p_min"] = 2.0 / 2.0 ** compared["n"]
+    rendering.write_frame(folder / "comparisons.csv", compared)
+    return dataclasses.replace(artefacts, comparisons=folder / "comparisons.csv")
+
+
+def test_seeds_that_reach_no_small_p_can_show_no_difference(artefacts: Artefacts, tmp_path: Path) -> None:
+    notes = " ".join(accuracy.build(FEWSHOT, with_seeds(artefacts, tmp_path, (5, 5, 5))).notes)
+    assert "rarest class): none with so few seeds." in notes
+
+
+def test_the_smallest_corrected_p_is_that_of_all_seeds_together(artefacts: Artefacts, tmp_path: Path) -> None:
+    """One comparison of 12 pairs is corrected for all, the others, of 8, for one less."""
+    fewer = with_seeds(artefacts, tmp_path, (6, 8, 12))
+    family = int((~fewer.read_comparisons()["primary"]).sum())
+    built = accuracy.build({**FEWSHOT, "training_set": ["shot3-syn20", "shot3-syn80", "shot3-own20"]}, fewer)
+    (note,) = [note for note in built.notes if note.startswith("p: exact")]
+    assert "6 seeds 0.031, 8 seeds" in note
+    assert f"8 seeds 0.008, corrected {min(1, (family - 1) * 2 / 2**8):.2f}" in note
 
 
 def test_accuracy_says_what_the_generator_saw(artefacts: Artefacts) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri, stdtrit
+from scipy.special import stdtrit
 
 LEVEL = 0.95
 MIN_POOLS = 8  # below this a rank correlation is not reported
@@ -48,17 +48,6 @@ def _vector(values: ArrayLike, name: str) -> np.ndarray:
     return vector
 
 
-def detectable(low: ArrayLike, high: ArrayLike, power: float = 0.8, level: float = LEVEL) -> np.ndarray:
-    """The difference that a two-sided test at 1 - level would show with a given power, from intervals of that level.
-
-    low, high: float (N,), the ends. An interval of half the width z_(1 - alpha / 2) SE means a standard error SE, and
-    the difference is (z_(1 - alpha / 2) + z_power) SE (Cohen 1988, Statistical power analysis, chapter 2, for normal
-    estimates). Float (N,), in the unit of the ends.
-    """
-    quantile = ndtri((1 + level) / 2)
-    return (np.asarray(high, dtype=np.float64) - np.asarray(low, dtype=np.float64)) / 2 * (1 + ndtri(power) / quantile)
-
-
 def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """Mean of n values with its two-sided Student t interval (n - 1 degrees of freedom).
 
@@ -71,6 +60,11 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
         return Interval(1, mean, None, None)
     half = float(stdtrit(vector.size - 1, (1 + level) / 2) * vector.std(ddof=1) / np.sqrt(vector.size))
     return Interval(vector.size, mean, mean - half, mean + half)
+
+
+def deviation(low: float, high: float, n: int) -> float:
+    """The standard deviation (ddof 1) of n values, two at least, whose `t_interval` at LEVEL goes from low to high."""
+    return float((high - low) / 2 * np.sqrt(n) / stdtrit(n - 1, (1 + LEVEL) / 2))
 
 
 def bootstrap_interval(values: ArrayLike, level: float = LEVEL, resamples: int = 9999) -> tuple[float, float] | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix.analysis import statistics
+from synthmix.analysis import power, statistics
 from synthmix.experiments import Arm, constant, runs_of
 from synthmix.reports.formatting import bracket, count, missing, p_value, percent, records, run_metric_title
 from synthmix.tables.accuracy import scope
@@ -66,9 +66,13 @@ def found(row: Mapping[str, Any]) -> str:
     text += f" ({'; '.join(intervals)})" if intervals else ""
     reached = f"{_seeds(row['n'])} reach {p_value(row['p_min'])} at best"
     text += f". Exact sign-flip test: p = {p_value(row['p'])}; {reached}."
-    if not missing(row["joint_low"]) and row["p_min"] < LEVEL:
-        seen = float(statistics.detectable([row["joint_low"]], [row["joint_high"]])[0])
-        text += f" A true difference of {_points(seen)} would be seen in four of five such studies."
+    seen = None if missing(row["t_low"]) else power.detectable(int(row["n"]))  # in standard deviations between seeds
+    if seen is not None:
+        seen *= statistics.deviation(row["t_low"], row["t_high"], int(row["n"]))
+        text += (
+            f" Where seeds differ as much as here, the test shows a true difference of {_points(seen)} on these test "
+            "images in four of five such studies."
+        )
     return text.replace("p = <", "p < ")
 
 

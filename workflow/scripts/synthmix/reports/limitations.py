@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix.analysis.statistics import smallest_p
+from synthmix.analysis.statistics import holm
 from synthmix.experiments import arms
 from synthmix.planning import initial_weights, kinds
 from synthmix.reports.formatting import count, p_value
@@ -38,17 +38,27 @@ def limitations(
 
 def _seeds(experiments: pd.DataFrame, comparisons: pd.DataFrame | None) -> Iterator[str]:
     seeds = sorted({len(runs) for _, runs in arms(experiments)})
-    words = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    yield f"Training sets have {words} seeds: intervals are wide, and those that resample seeds too narrow."
-    family = 0 if comparisons is None else int((~comparisons["primary"].astype(bool)).sum())
-    if comparisons is not None and family:
-        least = smallest_p(int(comparisons["n"].max()))
-        corrected = min(1.0, family * least)
-        if corrected >= LEVEL:
+    if seeds[-1] == 1:
+        yield "Training sets have one seed: there are no intervals, and what is luck is not known."
+    else:
+        words = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        yield f"Training sets have {words} seeds: intervals are wide, and those that resample seeds too narrow."
+    family = comparisons[~comparisons["primary"].astype(bool)] if comparisons is not None else pd.DataFrame()
+    if len(family):
+        most = int(family["n"].max())
+        least = holm(family["p_min"])  # corrected, if all reach the smallest p that their seeds can
+        hopeless = int((least >= LEVEL).sum())
+        if hopeless == len(family):
+            compared = "comparison is" if len(family) == 1 else "comparisons are"
             yield (
-                f"{family} comparisons are corrected for, and {int(comparisons['n'].max())} seeds reach p = "
-                f"{p_value(corrected)} then at best: none of them can be significant at 5 %; their intervals can be "
-                "read."
+                f"{len(family)} {compared} corrected for, and {most} {'seed reaches' if most == 1 else 'seeds reach'} "
+                f"p = {p_value(least.min())} then at best: none can be significant at 5 %; intervals can be read."
+            )
+        elif hopeless:
+            have = "has" if hopeless == 1 else "have"
+            yield (
+                f"Of the {len(family)} comparisons that are corrected for, {hopeless} {have} too few seeds to be "
+                "significant at 5 % then; intervals can be read."
             )
     yield "All comparisons on a data set share its one test split: they go wrong together where it is unusual."
 

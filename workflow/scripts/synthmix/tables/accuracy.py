@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from synthmix.analysis import published, statistics
+from synthmix.analysis import power, published, statistics
 from synthmix.analysis.artefacts import Artefacts
 from synthmix.experiments import ARM, Arm, arms, constant, select, text, wanted
 from synthmix.reports.formatting import (
@@ -31,8 +31,8 @@ from synthmix.reports.formatting import (
 )
 from synthmix.reports.rendering import Table
 
-COMPARED = ["baseline", "difference", "t_low", "t_high", "joint_low", "joint_high", "p", "p_holm", "p_min"]
-COMPARED += ["pair_correlation", "primary"]
+COMPARED = ["baseline", "pairs", "difference", "t_low", "t_high", "joint_low", "joint_high", "p", "p_holm", "p_min"]
+COMPARED += ["p_min_holm", "pair_correlation", "primary"]
 SAME = "generator trained on the same images"
 FEW_SHOT = "full-data generator, few-shot classifier"
 FINE_TUNED = "full-data generator, images that it saw before unknown"
@@ -52,7 +52,10 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     experiments = select(artefacts.read_experiments(), spec, complete=False)
     comparisons = artefacts.read_comparisons()
     metric = spec.get("metric", "accuracy")
-    comparisons = comparisons[comparisons["metric"] == metric]
+    comparisons = comparisons[comparisons["metric"] == metric].rename(columns={"n": "pairs"})
+    family = comparisons.index[~comparisons["primary"].astype(bool)]
+    # corrected, if all of the family reach the smallest p that their seeds can
+    comparisons.loc[family, "p_min_holm"] = statistics.holm(comparisons.loc[family, "p_min"])
     entries = [_checked(entry) for entry in spec.get("published", []) if _asked(spec, entry)]
     rows = []
     for arm, runs in arms(experiments):
@@ -66,7 +69,6 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     data = pd.DataFrame(rows, columns=[*dict.fromkeys([*ARM, *(key for row in rows for key in row)])])
     data = data.reindex(columns=[*data.columns, *(name for name in COMPARED if name not in data)])
     frame, notes = hoist(drop_empty(_formatted(data, metric)), ["Dataset"])
-    family = comparisons[~comparisons["primary"].astype(bool)]
     return Table(data, frame, [*notes, *_notes(data, len(family), metric), *published.notes(entries)])
 
 
@@ -213,13 +215,13 @@ def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:
             f"Largest class of train to the smallest: {ratios}. Above {IMBALANCED}, accuracy says little. "
             "AUROC: of the second class, or the mean over more than two, each against the rest."
         )
-    notes += _detectable(data)
     reached = data.dropna(subset=["p_min"])
     if not reached.empty:
-        pairs = reached[["n", "p_min"]].drop_duplicates().sort_values("n").itertuples(index=False)
+        notes.append(_detectable(reached))
+        best = reached.groupby(["pairs", "p_min"])["p_min_holm"].max().reset_index()  # NaN: of the primary one alone
         smallest = ", ".join(
-            f"{n:.0f} seeds {p_value(p)}" + (f", corrected {p_value(min(1, family * p))}" if family else "")
-            for n, p in pairs
+            f"{_seeds(pairs)} {p_value(least)}" + ("" if missing(corrected) else f", corrected {p_value(corrected)}")
+            for pairs, least, corrected in best.itertuples(index=False)
         )
         others = (
             f"corrected by Holm over the {family} comparisons of the study that are not primary; " if family else ""
@@ -236,19 +238,25 @@ def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:
     return notes
 
 
-def _detectable(data: pd.DataFrame) -> list[str]:
-    """What the test images and seeds could have shown, by data set."""
-    known = data.dropna(subset=["joint_low", "joint_high"])
+def _seeds(n: float) -> str:
+    return f"{n:.0f} seed{'' if n == 1 else 's'}"
+
+
+def _detectable(compared: pd.DataFrame) -> str:
+    """What the sign-flip test of these seeds could have shown, by data set."""
     sentences = []
-    for dataset, rows in known.groupby("dataset", sort=False):
-        points = 100 * statistics.detectable(rows["joint_low"], rows["joint_high"])
-        span = " to ".join(dict.fromkeys(f"{value:.1f}" for value in (points.min(), points.max())))
+    for dataset, rows in compared.groupby("dataset", sort=False):
+        points = []
+        for pairs, low, high in rows[["pairs", "t_low", "t_high"]].dropna().itertuples(index=False):
+            standardised = power.detectable(int(pairs))
+            if standardised is not None:
+                points.append(100 * standardised * statistics.deviation(low, high, int(pairs)))
         images = f"{count(rows['test_images'].iloc[0])} test images"
         images += f", {count(rows['rarest_class_test_images'].iloc[0])} of them of the rarest class"
-        sentences.append(f"{dataset} ({images}): {span} points")
-    if not sentences:
-        return []
-    return [
-        "Smallest difference that would be seen at 5 % with a power of 80 %, from the joint intervals, without "
-        f"correction: {'; '.join(sentences)}. A smaller one cannot be told from none here."
-    ]
+        ends = dict.fromkeys(f"{value:.1f}" for value in (min(points), max(points))) if points else {}
+        seen = f"{' to '.join(ends)} points" if points else "none with so few seeds"
+        sentences.append(f"{dataset} ({images}): {seen}")
+    return (
+        "Smallest true difference on these test images that the sign-flip test shows at 5 % with a power of 80 %, "
+        f"where seeds differ as much as here, without correction: {'; '.join(sentences)}."
+    )

@@ -18,7 +18,7 @@ from PIL import Image
 
 from synthmix.analysis import statistics
 from synthmix.analysis.artefacts import Artefacts
-from synthmix.figures import arms, confusion, ladder, learning_curves, samples, style, usefulness
+from synthmix.figures import arms, confusion, ladder, learning_curves, samples, style, tiles, usefulness
 from synthmix.files import read_arrays, read_json, write_arrays, write_json
 from synthmix.images import pools
 from synthmix.reports import rendering
@@ -85,6 +85,14 @@ def dots(axes: Axes) -> list[np.ndarray]:
     return [np.asarray(line.get_ydata()) for line in axes.lines if line.get_marker() == "."]
 
 
+def shown(axes: Axes) -> list[float]:
+    """Where the large markers are seen, in data coordinates of the horizontal axis."""
+    axes.get_figure(root=True).canvas.draw()
+    lines = [line for line in axes.lines if line.get_marker() in style.MARKERS and len(line.get_xdata()) == 1]
+    seen = [line.get_transform().transform(line.get_xydata())[0] for line in lines]
+    return [float(axes.transData.inverted().transform(place)[0]) for place in seen]
+
+
 def bars(axes: Axes) -> list[tuple[float, float]]:
     """(low, high) of the vertical bars, in the order of `means`."""
     segments = [container.lines[2][0].get_segments()[0] for container in axes.containers]
@@ -129,10 +137,20 @@ def test_arms_beside_the_end_of_a_ladder_are_in_the_picture(artefacts: Artefacts
     """Where controls add as many images as the ladder's last training set, all of them are seen."""
     shorter = {"ladder": ["shot3", "shot3-syn5", "shot3-syn20"], "beside": SPECS["ladder"]["beside"]}
     for axes in ladder.draw({**SPECS["ladder"], **shorter}, artefacts).axes:
-        right = axes.get_xlim()[1]
-        found = [x for x, _ in means(axes)]
+        found = shown(axes)
         assert len(found) >= 3
-        assert max(found) < right
+        assert max(found) < axes.get_xlim()[1]
+
+
+def test_arms_beside_a_linear_ladder_stand_near_their_number_of_images(artefacts: Artefacts) -> None:
+    """Three controls of 20 images, in a figure in which these are a quarter of the axis."""
+    axes = ladder.draw({**SPECS["ladder"], "fit": True}, artefacts).axes[0]
+    place = 20 / 80 * 3
+    found = sorted(x for x in shown(axes) if 0.5 < x < 2)
+    assert len(found) == 2 * 2 + 2  # the rung and the own generator with both recipes, two controls with one
+    assert found[0] < place < found[-1]
+    points = axes.transData.transform([(x, 0) for x in (found[0], place, found[-1])])[:, 0] * 72 / axes.figure.dpi
+    assert np.abs(points - points[1]).max() <= 2 * ladder.STEP_PT + 3  # two steps, and where two recipes stand
 
 
 def test_ladder_stands_at_the_images_added_per_class(artefacts: Artefacts, figures: dict[str, Figure]) -> None:
@@ -145,8 +163,8 @@ def test_ladder_stands_at_the_images_added_per_class(artefacts: Artefacts, figur
     assert len(means(cnn)) == 2 * 5 + 2  # four rungs and the own generator with both recipes, two controls with one
     assert len(means(vit)) == 2 * 5
     real = accuracies(artefacts, "shot3-real20", "cnn-steps").mean()
-    x = next(x for x, y in means(cnn) if y == pytest.approx(real))
-    assert 2 < x < 2.7  # right of 20, the third tick, and left of the fourth
+    x = next(x for x, (_, y) in zip(shown(cnn), means(cnn), strict=True) if y == pytest.approx(real))
+    assert 1.5 < x < 2.5  # beside 20, the third tick
     assert legend_texts(figures["ladder"]) == ["epochs", "steps", "own generator", "shot3-real20", "shot3-shuffled20"]
     assert "one per seed" in figures["ladder"].get_supxlabel()
 
@@ -468,3 +486,22 @@ def test_truncated_inputs_are_refused(artefacts: Artefacts, tmp_path: Path) -> N
     changed = dataclasses.replace(artefacts, data={"digits": {**artefacts.data["digits"], "train": damaged}})
     with pytest.raises(ValueError, match="is damaged"):
         samples.draw(SPECS["samples"], changed)
+
+
+@style.context()
+def test_wide_text_stays_within_the_figure_and_within_its_tile() -> None:
+    """Lines of the widest letters: a footer, and captions of tiles side by side."""
+    wide = "MAMMUT WOMBAT " * 12
+    picture = np.zeros((8, 8, 3))
+    row = tiles.Row([tiles.Tile(picture, ["WOMBAT WOMBAT", "as MAMMUT, 0.93"])] * 4, ["MAMMUT"])
+    figure = tiles.sheet({}, [tiles.Block("WOMBAT " * 9, [row])], wide, 16.0)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in [*figure.texts, figure._supxlabel]]
+    assert max(box.x1 for box in boxes) <= figure.bbox.width
+    assert min(box.y0 for box in boxes) >= 0
+    captions = [text.get_window_extent() for text in figure.texts if "0.93" in text.get_text()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(captions))
+    narrow, _ = style.panels(60, 30)
+    style.footer(narrow, wide)
+    narrow.canvas.draw()
+    assert narrow._supxlabel.get_window_extent().x1 <= narrow.bbox.width

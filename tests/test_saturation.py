@@ -190,7 +190,9 @@ def test_the_figure_draws_the_curve_where_the_ladder_levels_off(tmp_path: Path) 
 
 def test_numbers_of_images_that_stand_close_do_not_run_into_each_other() -> None:
     places = figure._places([0, 3, 5, 10, 40, 160], linear=True)
-    assert figure._tick_labels(places, 12.0) == ["0", "", "5", "", "40", "160"]
+    assert figure._tick_labels(places, 12.0) == ["0", "", "", "10", "40", "160"]
+    beside = figure._places([0, 3, 5, 10], linear=True)
+    assert figure._tick_labels(beside, 4.0) == ["0", "3", "", "10"]  # not 35
     assert figure._tick_labels(figure._places([0, 3, 160], linear=False), 12.0) == ["0", "3", "160"]
 
 

@@ -25,7 +25,10 @@ from synthmix.reports.formatting import run_metric_title
 Line = list[tuple[float, float]]
 
 FITTED = "; curve: mean over seeds of fitted ones, where the ladder levels off, else points are joined"
-STEP = 0.18  # distance of arms beside the ladder, in units of the categorical axis
+ASIDE = "; hollow: at the number of images of the place that they stand beside"
+STEP_PT = 7.0  # between arms that stand beside the ladder, and to it
+AXIS_MM = 12.0  # room for the vertical axis and its label
+GAP_MM = 1.0  # between tick labels, at least
 
 
 @style.context()
@@ -42,7 +45,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     markers = style.numbered(beside, style.MARKERS[1:])
     places = _places(sorted(runs["x"].unique()), linear=bool(spec.get("fit")))
     steps = _steps(runs, beside)
-    at_the_end = set(runs.loc[runs["x"] == max(places), "training_set"])
+    ends = {-1: min(places), 1: max(places)}
+    at_the_ends = {side: steps.keys() & {*runs.loc[runs["x"] == end, "training_set"]} for side, end in ends.items()}
     curves = _curves(spec, artefacts, places) if spec.get("fit") else {}
     settings = list(groups(runs, ["dataset", "model"]))
     width = style.width_mm(spec, style.COLUMN_MM if len(settings) == 1 else style.PAGE_MM)
@@ -58,9 +62,11 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
             axes,
             style.label(spec, model) if runs["dataset"].nunique() == 1 else f"{dataset}, {style.label(spec, model)}",
         )
-        axes.set_xticks(list(places.values()), _tick_labels(places, width / len(settings) / len(places)))
-        beyond = max((steps[name] for name in beside if name in at_the_end), default=0)
-        axes.set_xlim(-0.4, len(places) - 0.6 + STEP * beyond)
+        unit_mm = (width / len(settings) - AXIS_MM) / len(places)
+        axes.set_xticks(list(places.values()), _tick_labels(places, unit_mm))
+        before, beyond = (max([0, *(side * steps[name] for name in names)]) for side, names in at_the_ends.items())
+        step = STEP_PT * 25.4 / 72 / unit_mm
+        axes.set_xlim(-0.4 - step * before, len(places) - 0.6 + step * beyond)
         axes.set_xlabel("Generated images (% of all)" if share else "Images added per class")
     grid[0, 0].set_ylabel(f"Test {run_metric_title(spec.get('metric', 'accuracy'))} (%)")
     handles = [Line2D([], [], color=color, marker="o", label=name) for name, color in colors.items()]
@@ -77,7 +83,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         for name in markers
     ]
     style.legend(figure, handles)
-    style.footer(figure, style.seeds_note(runs) + (FITTED if spec.get("fit") else ""))
+    notes = [style.seeds_note(runs), FITTED if spec.get("fit") else "", ASIDE if beside else ""]
+    style.footer(figure, "".join(notes))
     return figure
 
 
@@ -90,11 +97,13 @@ def _places(ticks: list[float], linear: bool) -> dict[float, float]:
 
 def _tick_labels(places: dict[float, float], unit_mm: float) -> list[str]:
     """The numbers of images, less those that would run into the one before."""
-    labels, last = [], -np.inf
+    labels: list[str] = []
+    end = -np.inf  # of the last label that is printed, in mm
     for tick, place in places.items():
-        fits = (place - last) * unit_mm > style.tick_mm([f"{tick:g}"])
+        half = style.tick_mm([f"{tick:g}"]) / 2
+        fits = place * unit_mm - half >= end + GAP_MM
         labels.append(f"{tick:g}" if fits else "")
-        last = place if fits else last
+        end = place * unit_mm + half if fits else end
     return labels
 
 
@@ -120,13 +129,13 @@ def _with_share(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _steps(runs: pd.DataFrame, beside: list[str]) -> dict[str, int]:
-    """How far beside the ladder each further arm stands, from 1 on: as manieth of those with its number of images."""
+    """How many steps to the right each further arm stands: 1, -1, 2, -2 ... of those with one number of images."""
     found: dict[str, int] = {}
     at: Counter[float] = Counter()
     for name in beside:
         for x in runs.loc[runs["training_set"] == name, "x"].head(1):  # no run of it in some panels
             at[x] += 1
-            found[name] = at[x]
+            found[name] = (at[x] + 1) // 2 * (1 if at[x] % 2 else -1)
     return found
 
 
@@ -147,10 +156,9 @@ def _panel(
         values = 100 * group[spec.get("metric", "accuracy")].to_numpy()
         interval = statistics.t_interval(values)
         x = places[group["x"].iloc[0]] + 0.1 * shifts[recipe]
-        marker = markers.get(arm.training_set, "o")
-        if arm.training_set in markers:
-            x += STEP * steps[arm.training_set]
-        else:
+        marker, hollow = markers.get(arm.training_set, "o"), arm.training_set in markers
+        if not hollow:
             lines.setdefault(recipe, []).append((x, interval.mean))
-        style.seeds_and_mean(axes, x, values, interval, colors[recipe], marker, hollow=arm.training_set in markers)
+        aside = STEP_PT * steps.get(arm.training_set, 0)
+        style.seeds_and_mean(axes, x, values, interval, colors[recipe], marker, hollow, aside)
     return lines

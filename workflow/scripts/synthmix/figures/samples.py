@@ -5,7 +5,6 @@ the first images of each class in the train split, and those of the lowest seed 
 left out.
 """
 
-from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         blocks.append((style.label(spec, name), mosaic(pool.images, pool.labels, order, labels, columns)))
     width = style.width_mm(spec)
     block_width = (width - 5 - style.tick_mm(chosen) - 2 * len(blocks)) / len(blocks)
-    titles = [wrap(title, max(1, int(block_width / 1.5))) for title, _ in blocks]  # an 8-point character takes 1.5 mm
+    titles = [style.lines(title, block_width) for title, _ in blocks]
     height = block_width * len(labels) / columns + 4 + 3.5 * max(map(len, titles))
     figure, grid = style.panels(width, height, 1, len(blocks))
     figure.set_layout_engine("compressed")  # constrained layout misjudges images of fixed aspect

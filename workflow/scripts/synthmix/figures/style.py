@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from textwrap import wrap
 from typing import Any, Literal
 
 import matplotlib
@@ -12,6 +11,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
 
 from synthmix.analysis.statistics import Interval, t_interval
@@ -23,6 +24,7 @@ FONT_PT = 8.0
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY = "#666666"
+MARGIN = 0.01  # at either side of a footer, of the figure's width
 Share = Literal["none", "all", "row", "col"]
 
 
@@ -74,10 +76,27 @@ def label(spec: Mapping[str, Any], name: str) -> str:
     return str(spec.get("labels", {}).get(name, name))
 
 
+def text_mm(text: str, points: float = FONT_PT, weight: str = "normal") -> float:
+    """The width of one line of text of a font size, in mm."""
+    font = FontProperties(size=points, weight=weight)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0]) * 25.4 / 72
+
+
+def lines(text: str, width_mm: float, points: float = FONT_PT, weight: str = "normal") -> list[str]:
+    """A text on as many lines as it needs, each of at most `width_mm`; words stay whole, however long."""
+    found: list[str] = []
+    for word in text.split():
+        longer = f"{found[-1]} {word}" if found else word
+        if found and text_mm(longer, points, weight) <= width_mm:
+            found[-1] = longer
+        else:
+            found.append(word)
+    return found
+
+
 def wrapped(text: str, width_mm: float) -> str:
-    """A tick's label on as many lines as it needs, of about `width_mm` each; words stay whole."""
-    letter_mm = 0.5 * (FONT_PT - 1) * 25.4 / 72  # the mean of a sans-serif font
-    return "\n".join(wrap(text, max(1, int(width_mm / letter_mm)), break_long_words=False))
+    """A tick's label on as many lines as it needs, of at most `width_mm` each; words stay whole."""
+    return "\n".join(lines(text, width_mm, FONT_PT - 1))
 
 
 def set_title(axes: Axes, text: str) -> None:
@@ -86,7 +105,7 @@ def set_title(axes: Axes, text: str) -> None:
     assert place is not None, "a panel of `panels`"
     assert figure is not None
     room_mm = figure.get_figwidth() * 25.4 / place.get_gridspec().ncols - 12  # less the ticks and their labels
-    axes.set_title("\n".join(wrap(text, max(10, int(room_mm / 1.5)))))  # a character of 8 points takes 1.5 mm
+    axes.set_title("\n".join(lines(text, room_mm)))
 
 
 def recipe_label(spec: Mapping[str, Any], model: str, recipe: str) -> str:
@@ -100,18 +119,30 @@ def numbered(names: Sequence[str], values: Sequence[str]) -> dict[str, str]:
 
 
 def seeds_and_mean(
-    axes: Axes, x: float, values: np.ndarray, interval: Interval, color: str, marker: str = "o", hollow: bool = False
+    axes: Axes,
+    x: float,
+    values: np.ndarray,
+    interval: Interval,
+    color: str,
+    marker: str = "o",
+    hollow: bool = False,
+    aside: float = 0.0,
 ) -> None:
-    """The mean with its interval at `x`, and every seed as a small dot, 3.5 points to the left of it."""
-    points = ScaledTranslation(-3.5 / 72, 0, axes.figure.dpi_scale_trans)
-    dots = axes.plot([x] * len(values), values, ".", color=color, zorder=2, transform=axes.transData + points)[0]
+    """The mean with its interval `aside` points to the right of `x`, every seed as a small dot 3.5 points before it."""
+    places = [
+        axes.transData + ScaledTranslation(points / 72, 0, axes.figure.dpi_scale_trans)
+        for points in (aside - 3.5, aside)
+    ]
+    dots = axes.plot([x] * len(values), values, ".", color=color, zorder=2, transform=places[0])[0]
     dots.set(markersize=3.2, markeredgewidth=0, alpha=0.55)
-    axes.update_datalim([(x, value) for value in values])  # which shifted dots do not do
-    bars = None
+    bars, ends = None, []
     if interval.low is not None and interval.high is not None:
-        bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
-    axes.errorbar([x], [interval.mean], yerr=bars, fmt="none", ecolor=color, capsize=2, elinewidth=0.9, zorder=3)
-    axes.plot([x], [interval.mean], marker, color=color, markerfacecolor="white" if hollow else color, zorder=4)
+        bars, ends = [[interval.mean - interval.low], [interval.high - interval.mean]], [interval.low, interval.high]
+    axes.update_datalim([(x, value) for value in [*values, *ends]])  # which shifted artists do not do
+    own: dict[str, Any] = {"ecolor": color, "capsize": 2, "elinewidth": 0.9, "zorder": 3, "transform": places[1]}
+    axes.errorbar([x], [interval.mean], yerr=bars, fmt="none", **own)
+    face = "white" if hollow else color
+    axes.plot([x], [interval.mean], marker, color=color, markerfacecolor=face, zorder=4, transform=places[1])
 
 
 def mean_and_band(axes: Axes, x: np.ndarray, values: np.ndarray, color: str, line: Any = "-", label: str = "") -> None:
@@ -127,8 +158,8 @@ def mean_and_band(axes: Axes, x: np.ndarray, values: np.ndarray, color: str, lin
 
 
 def tick_mm(names: Iterable[str]) -> float:
-    """Room that the longest name takes in the type of tick labels and legends, in mm (1.25 a character)."""
-    return 1.25 * max(map(len, names))
+    """Room that the longest name takes in the type of tick labels and legends, in mm."""
+    return max(text_mm(name, FONT_PT - 1) for name in names)
 
 
 def legend(figure: Figure, handles: Sequence[Artist]) -> None:
@@ -139,9 +170,14 @@ def legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 
 def footer(figure: Figure, text: str) -> None:
-    """A line of small grey text below the panels, wrapped to the figure's width."""
-    characters = int(figure.get_figwidth() * 25.4 / 1.1)  # a 6-point DejaVu Sans character takes 1.0 to 1.1 mm
-    figure.supxlabel("\n".join(wrap(text, characters)), fontsize=FONT_PT - 2, color=GREY, x=0.01, ha="left")
+    """Small grey text below the panels, wrapped to the figure's width."""
+    written = "\n".join(footer_lines(text, figure.get_figwidth() * 25.4))
+    figure.supxlabel(written, fontsize=FONT_PT - 2, color=GREY, x=MARGIN, ha="left")
+
+
+def footer_lines(text: str, width_mm: float) -> list[str]:
+    """The lines of a footer in a figure of some width."""
+    return lines(text, width_mm * (1 - 2 * MARGIN), FONT_PT - 2)
 
 
 def seeds_note(runs: pd.DataFrame) -> str:

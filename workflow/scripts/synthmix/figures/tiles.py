@@ -1,7 +1,6 @@
 """Sheets of test images: tiles with captions in rows, rows in blocks under a heading, blocks side by side on a page."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,10 @@ COLOURS = colormaps["inferno"]
 OPAQUE = 0.6  # of a map; the rest is the image below it
 HEIGHT_MM = 240.0  # of a page
 SMALLEST_MM = 7.0  # side of a tile
-SMALL_PT = style.FONT_PT - 2  # of captions
+SMALL_PT, BOLD_PT = style.FONT_PT - 2, style.FONT_PT - 0.5  # of captions and headings
 GAP_MM, LINE_MM, HEAD_MM, BAR_MM = 1.5, 2.6, 4.5, 18.0  # between tiles; of captions and headings; beside a colour bar
 LABEL_MM = 26.0  # room for the label of a row at most
-HEADING_MM, LETTER_MM = 80.0, 1.55  # room for a heading on one line, at most; a letter of it
+HEADING_MM = 80.0  # room for a heading on one line, at most
 
 
 class Tile(NamedTuple):
@@ -97,7 +96,7 @@ def sheet(
     width = measures.across * measures.block + (BAR_MM if bar else 0)
     heights = _heights(blocks, measures)
     heights[0] += _titles_mm(columns, measures.tile)
-    height = sum(heights) + 3 + LINE_MM * (1 + len(note) * 1.15 // width)
+    height = sum(heights) + 3 + LINE_MM * len(style.footer_lines(note, width))
     figure = Figure(figsize=(width / 25.4, height / 25.4))
     FigureCanvasAgg(figure)
     page = _Page(figure, width, height, measures)
@@ -114,8 +113,8 @@ def _measured(blocks: Sequence[Block], room: float, tile: float) -> _Measures:
     labels = [line for block in blocks for row in block.rows for line in row.label]
     label = min(LABEL_MM, style.tick_mm(labels) + 2) if labels else 0.0
     count = max((len(row.tiles) for block in blocks for row in block.rows), default=1)
-    headed = min(HEADING_MM, LETTER_MM * max(len(block.heading) for block in blocks), room)
-    block = max(headed, label + count * (tile + GAP_MM)) + GAP_MM
+    longest = max(style.text_mm(block.heading, BOLD_PT, "bold") for block in blocks)
+    block = max(min(HEADING_MM, longest, room), label + count * (tile + GAP_MM)) + GAP_MM
     across = max(1, min(len(blocks), int(room / block)))
     tile = min(tile, (room / across - label - GAP_MM) / count - GAP_MM)
     return _Measures(tile, label, min(block, room / across), across)
@@ -133,7 +132,7 @@ def _heights(blocks: Sequence[Block], measures: _Measures) -> list[float]:
 
 
 def _heading(block: Block, measures: _Measures) -> list[str]:
-    return wrap(block.heading, int(measures.block / LETTER_MM))
+    return style.lines(block.heading, measures.block - GAP_MM, BOLD_PT, "bold")
 
 
 def _titles_mm(columns: Sequence[str], tile: float) -> float:
@@ -154,8 +153,8 @@ def _title(text: str, tile: float) -> list[str]:
 
 
 def _lines(texts: Sequence[str], width: float) -> list[str]:
-    """Texts on lines of so many mm, in the size of captions, whose letters take one each."""
-    return [line for text in texts for line in wrap(text, max(6, int(width)))]
+    """Texts on lines of so many mm, in the size of captions."""
+    return [line for text in texts for line in style.lines(text, width, SMALL_PT)]
 
 
 class _Page:
@@ -174,7 +173,7 @@ class _Page:
 
     def block(self, block: Block, left: float, top: float, columns: Sequence[str]) -> None:
         label_mm, heading = self.measures.label, _heading(block, self.measures)
-        self.write("\n".join(heading), left, top + 1, va="top", fontsize=style.FONT_PT - 0.5, fontweight="bold")
+        self.write("\n".join(heading), left, top + 1, va="top", fontsize=BOLD_PT, fontweight="bold")
         top += HEAD_MM * len(heading)
         if columns:
             top += _titles_mm(columns, self.tile)

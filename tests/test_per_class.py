@@ -125,6 +125,23 @@ def test_the_table_says_what_predictions_say(artefacts: Artefacts) -> None:
     assert "In no group: 3 of 10 classes." in table.notes
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_where_nothing_tells_classes_apart_raw_differences_order_them(
+    artefacts: Artefacts, monkeypatch: pytest.MonkeyPatch, alike: bool
+) -> None:
+    """The classes of this study are alike: all shrunken differences are their mean."""
+    if not alike:
+        monkeypatch.setattr(per_class, "shrink", lambda difference, variance: np.linspace(0.1, 0.2, len(difference)))
+    built, drawn = classes.build(SPEC, artefacts), figure.draw(SPEC, artefacts)
+    footer = " ".join(drawn.get_supxlabel().split())
+    assert [class_arms.ALIKE in text for text in (" ".join(built.notes), footer)] == [alike, alike]
+    single = built.data[built.data["level"] == "class"]
+    assert single["shrunken"].nunique() == (1 if alike else 10)
+    assert single["difference" if alike else "shrunken"].is_monotonic_decreasing
+    shown = [tick.get_text().split(" ")[0] for tick in drawn.axes[-1].get_yticklabels()]
+    assert shown == single["class"].tolist()
+
+
 def test_the_table_shows_both_ends_and_what_was_published(artefacts: Artefacts) -> None:
     whole = classes.build({**SPEC, "groups": None}, artefacts)
     middle = whole.data["class"].iloc[5]
@@ -197,7 +214,7 @@ def test_the_figure_draws_both_differences(artefacts: Artefacts) -> None:
     points = [np.asarray(line.get_xdata()) for line in groups.lines if len(np.asarray(line.get_xdata())) == 2]
     assert any(100 * found.by_group.shrunken == pytest.approx(each) for each in points)
     assert any(100 * found.by_group.difference == pytest.approx(each) for each in points)
-    order = np.argsort(-found.by_class.shrunken, kind="stable")[[0, 1, -2, -1]]
+    order = found.order[[0, 1, -2, -1]]
     assert [tick.get_text() for tick in single.get_yticklabels()] == [f"{found.classes[place]} (20)" for place in order]
     assert drawn.get_supxlabel().replace("\n", " ").startswith("shot3-syn80 minus few, n = 6 seeds")
 

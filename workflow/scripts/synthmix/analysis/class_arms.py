@@ -37,6 +37,19 @@ class Compared(NamedTuple):
     group_of: dict[str, str]
     by_group: PerClass | None
 
+    @property
+    def order(self) -> np.ndarray:
+        """Classes by falling shrunken difference, ties by falling difference, int64 (classes,)."""
+        return np.lexsort((-self.by_class.difference, -self.by_class.shrunken))
+
+    @property
+    def alike(self) -> bool:
+        """Whether all shrunken differences tie: then their order says nothing of the classes."""
+        return len(self.classes) > 1 and bool(np.ptp(self.by_class.shrunken) < 1e-12)
+
+
+ALIKE = "Nothing tells the classes apart: their differences vary no more than by chance, and their order is no result"
+
 
 def tested(spec: Mapping[str, Any], artefacts: Artefacts) -> Iterator[Tested]:
     """The arms that a specification {dataset, training_set, model, recipe} selects, in its order."""

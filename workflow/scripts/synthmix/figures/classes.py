@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from synthmix.analysis.artefacts import Artefacts
-from synthmix.analysis.class_arms import compared
+from synthmix.analysis.class_arms import ALIKE, compared
 from synthmix.analysis.per_class import PerClass
 from synthmix.figures import style
 
@@ -25,7 +25,7 @@ COLOR = style.PALETTE[0]
 def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     """Differences with intervals, and shrunken ones; raises ValueError as class_arms.compared does."""
     found = compared(spec, artefacts)
-    order = np.argsort(-found.by_class.shrunken, kind="stable")
+    order = found.order
     shown = spec.get("shown", SHOWN)
     ends = order if len(order) <= 2 * shown else np.concatenate([order[:shown], order[-shown:]])
     panels = [("Classes", found.classes, found.by_class, ends)]
@@ -50,7 +50,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         figure,
         f"{first} minus {second}, n = {found.seeds} seeds; intervals over seeds and test images (number in brackets), "
         "variances pooled over classes. Shrunken: empirical Bayes, drawn towards the mean of all classes, or groups"
-        + (f". Of {len(order)} classes, the {shown} at either end" if few else ""),
+        + (f". Of {len(order)} classes, the {shown} at either end" if few else "")
+        + (f". {ALIKE}" if found.alike else ""),
     )
     return figure
 

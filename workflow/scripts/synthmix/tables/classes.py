@@ -14,7 +14,7 @@ import pandas as pd
 
 from synthmix.analysis import published, statistics
 from synthmix.analysis.artefacts import Artefacts
-from synthmix.analysis.class_arms import Compared, compared
+from synthmix.analysis.class_arms import ALIKE, Compared, compared
 from synthmix.analysis.per_class import PerClass
 from synthmix.analysis.printed import text
 from synthmix.analysis.published import COMPARABLE
@@ -25,11 +25,12 @@ LEVEL = 0.05
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
-    """Groups in their order, then classes by falling shrunken difference; raises ValueError as class_arms does."""
+    """Groups in their order, then classes in that of class_arms.Compared; raises ValueError as class_arms does."""
     found = compared(spec, artefacts)
     entries = spec.get("published") or []
     beside = {entry["class"]: _beside(entry) for entry in entries}
-    by_class = sorted(_rows("class", found.classes, found.by_class), key=lambda row: -row["shrunken"])
+    by_class = _rows("class", found.classes, found.by_class)
+    by_class = [by_class[place] for place in found.order]
     arms = {**dict(zip(("first", "second"), found.names, strict=True)), "seeds": found.seeds}
     none = dict.fromkeys(("published_first", "published_second", "published_p", "comparable", "reason"))
     rows = [{**row, **arms, **none} for row in _rows("group", found.groups, found.by_group)]
@@ -119,6 +120,8 @@ def _notes(found: Compared, left_out: int) -> list[str]:
         )
         if alone := len(found.classes) - len(found.group_of):
             notes.append(f"In no group: {alone} of {len(found.classes)} classes.")
+    if found.alike:
+        notes.append(f"{ALIKE}.")
     if left_out:
         notes.append(f"Not shown here: {left_out} classes between the two ends; the CSV file has all.")
     return notes

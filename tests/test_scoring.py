@@ -9,7 +9,7 @@ import pytest
 
 from synthmix.features import metrics
 from synthmix.features.extraction import Features
-from synthmix.images.stratify import split_halves, stratified_order
+from synthmix.images.stratify import class_matched, split_halves, stratified_order
 from synthmix.planning.configuration import read_studies, validate_config
 from synthmix.planning.plan import Plan
 from synthmix.scoring import repeated_intervals, score, subsample_intervals
@@ -71,6 +71,27 @@ def test_floors_are_the_same_metric_at_one_n():
         assert np.bincount(first.labels).tolist() == [18] * 5
         assert values["floors"][kind] == metrics.frechet_distance(first.values, reference.values)
     assert values["value"] < values["floors"]["generated"]  # FID falls with n: hence equal n
+
+
+def test_the_held_out_floor_has_the_class_shares_of_the_reference():
+    """Val keeps natural shares where train was balanced: by itself it would stand as far away as its classes do."""
+    rng = np.random.default_rng(12)
+    rows = np.concatenate([np.arange(label, 1500, 5)[:n] for label, n in enumerate([300, 60, 30, 30, 30])])
+    held_out = sample(rng, 1500).take(rows)
+    result = scored([sample(rng, 200)], held_out=held_out)
+    assert result["images"]["held_out"] in range(150, 156)  # of the rarest classes one more would have fitted
+    floors = result["metrics"]["kid"]["floors"]
+    unmatched = metrics.kernel_distance(held_out.values, sample(rng, 300).values)
+    assert floors["held_out"] == pytest.approx(floors["train"], abs=0.2 * unmatched)
+
+
+def test_class_matched_images_are_as_many_as_there_can_be():
+    like = np.repeat([0, 1, 2], [50, 30, 20])
+    assert class_matched(like[::2], like, 0).tolist() == list(range(50))
+    labels = np.repeat([0, 1, 2, 3], [100, 6, 40, 9])
+    chosen = labels[class_matched(labels, like, 0)]
+    assert np.bincount(chosen, minlength=4).tolist() == [12, 6, 5, 0]
+    assert class_matched(labels, like, 1).tolist() != class_matched(labels, like, 0).tolist()
 
 
 def test_floors_may_have_a_reference_of_their_own():

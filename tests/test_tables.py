@@ -158,6 +158,15 @@ def test_a_filter_that_saw_more_than_the_classifier_is_marked(
     assert not {"Filter", "Real images (filter)"} & set(accuracy.build(FEWSHOT, artefacts).frame)
 
 
+def test_scores_say_why_floors_are_missing(artefacts: Artefacts, tmp_path: Path) -> None:
+    score = read_json(artefacts.scores[0])
+    path = tmp_path / "digits/ddpm/lite0-n80.json"
+    score["metrics"]["fid"]["floors"] |= {"held_out": None, "train": None, "reason": "too few images"}
+    write_json(path, score)
+    built = scores.build({"kind": "scores", "metrics": ["fid", "kid"]}, dataclasses.replace(artefacts, scores=[path]))
+    assert built.frame["Remark"].tolist() == ["floors: too few images", ""]
+
+
 def test_an_arm_with_two_baselines_has_a_row_for_each(artefacts: Artefacts) -> None:
     table = accuracy.build(FEWSHOT, artefacts)
     arm = table.data[(table.data["training_set"] == "shot3-own20") & (table.data["recipe"] == "cnn-steps")]

@@ -15,7 +15,7 @@ from scipy import stats
 
 from synthmix.features.extraction import Features
 from synthmix.features.metrics import NAMES, RANGES, evaluate, refusal, smallest_sample
-from synthmix.images.stratify import stratified_order
+from synthmix.images.stratify import class_matched, stratified_order
 
 CONFIDENCE = 0.95
 MOST_SUBSAMPLES = 5
@@ -49,8 +49,9 @@ def score(
     generated: one set for a pool of one generator; one per generator where generators were trained repeatedly (value:
     mean over them; sets are cut to equal size). reference: the real images to compare with; `reference_images` says
     which. train: real images of the train split, disjoint from `floor_reference` (default: `reference`), which the
-    floors are computed against. held_out: real images of the val split. extractor: FeatureExtractor.describe().
-    metrics: names among metrics.NAMES. seed: of the stratified orders.
+    floors are computed against. held_out: real images of the val split, of which as many are used as have the class
+    shares of `floor_reference`: val may keep natural shares where train was balanced. extractor:
+    FeatureExtractor.describe(). metrics: names among metrics.NAMES. seed: of the stratified orders.
 
     Per metric: `value`, `n_generated` (per set), `n_reference`, `interval` ([lo, hi] or null), `interval_method`,
     `reason` (where value or interval is null), and `floors`: the same metric at one equal `n` for generated, train and
@@ -62,6 +63,7 @@ def score(
     if not generated or any(len(group) == 0 for group in generated):
         raise ValueError("a pool without images cannot be scored")
     floor_reference = reference if floor_reference is None else floor_reference
+    held_out = held_out.take(class_matched(held_out.labels, floor_reference.labels, seed))
     size = min(len(group) for group in generated)
     groups = [_first(group, size, seed) for group in generated]
     names = [name for name in NAMES if name in metrics]

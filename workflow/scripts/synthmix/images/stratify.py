@@ -34,3 +34,18 @@ def split_halves(labels: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]
         odd += len(members) % 2
     first, second = (np.sort(np.concatenate(half)).astype(np.int64) for half in halves)
     return first, second
+
+
+def class_matched(labels: np.ndarray, like: np.ndarray, seed: int) -> np.ndarray:
+    """The most images whose class shares are those of others to within an image, as sorted indices, int64.
+
+    labels, like: int64 (N,) and (M,), the classes of both, M at least 1; classes that `like` lacks are left out. Of
+    each class a random part is taken, a function of the arguments alone.
+    """
+    generator = stream("class matched", seed)
+    classes, counts = np.unique(like, return_counts=True)
+    members = [generator.permutation(np.flatnonzero(labels == label)) for label in classes]
+    shares = counts / len(like)
+    total = min((len(own) + 1) / share for own, share in zip(members, shares, strict=True))
+    taken = [own[: int(np.ceil(total * share - 1e-9))] for own, share in zip(members, shares, strict=True)]
+    return np.sort(np.concatenate(taken)).astype(np.int64)

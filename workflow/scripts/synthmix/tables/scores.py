@@ -125,6 +125,7 @@ def _row(score: Mapping[str, Any], metric: str, values: Mapping[str, Any]) -> di
         "floor_held_out": floors.get("held_out"),
         "copy_flag": values.get("copy_flag"),
         "reason": values.get("reason"),
+        "floor_reason": floors.get("reason"),
     }
 
 
@@ -152,10 +153,16 @@ def _formatted(data: pd.DataFrame) -> pd.DataFrame:
                 "Real against train": number(row["floor_train"]),
                 "Real held out": number(row["floor_held_out"]),
                 "Copy flag": {True: "yes", False: "no"}.get(row["copy_flag"], ""),
-                "Remark": row["reason"] or "",
+                "Remark": _remark(row),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _remark(row: Mapping[str, Any]) -> str:
+    """Why a value, its interval or its floors are not there."""
+    own, floors = row["reason"], row["floor_reason"]
+    return "; ".join(filter(None, [own, f"floors: {floors}" if floors and floors != own else None]))
 
 
 def _notes(data: pd.DataFrame) -> list[str]:
@@ -163,9 +170,10 @@ def _notes(data: pd.DataFrame) -> list[str]:
     notes = [f"Intervals: {'; '.join(methods)}."] if methods else []
     if data[["floor_train", "floor_held_out"]].notna().to_numpy().any():
         notes.append(
-            "Floors: the metric of real images against train and of held-out real images, at the n that stands beside "
-            "them. Generated images nearer to the reference than both floors raise the copy flag. Real images that "
-            "nobody copied would raise it in about a third of all cases: a flag calls for an audit and proves nothing."
+            "Floors: the metric of real images against train and of held-out real images in the reference's class "
+            "shares, at the n that stands beside them. Generated images nearer to the reference than both floors raise "
+            "the copy flag. Real images that nobody copied would raise it in about a third of all cases: a flag calls "
+            "for an audit and proves nothing."
         )
     if (data["kind"] != "inception").any():
         notes.append(

@@ -144,9 +144,10 @@ def test_without_real_images_the_curve_is_an_exponential() -> None:
 def test_the_table_reports_an_asymptote_only_where_there_is_one(tmp_path: Path) -> None:
     rng = np.random.default_rng(8)
     bent, straight = noisy(rng, falls("exponential", 8.0)), noisy(rng, 1 - ADDED / 40)
-    entry = {"dataset": "cars", "model": "cnn", "source": "a paper", "comparable": False}
+    entry = {"dataset": "cars", "model": "cnn", "source": "a paper", "comparable": True}
     values = TOP - GAIN * falls("exponential", 6.0)
     published = [{**entry, "training_set": name, "value": value} for name, value in zip(NAMES, values, strict=True)]
+    published[2] |= {"comparable": False, "reason": "another split"}
     artefacts = study(tmp_path, {"cnn": bent.values, "vit": straight.values})
     built = table.build({**SPEC, "published": published}, artefacts)
     cnn, vit = built.frame.to_dict("records")
@@ -159,7 +160,10 @@ def test_the_table_reports_an_asymptote_only_where_there_is_one(tmp_path: Path) 
     assert [note.split(":")[0] for note in built.notes if "no asymptote is given" in note] == ["still rises"]
     assert built.data[["asymptote", "reached"]].iloc[1].isna().all()
     assert (cnn["Published, asymptote, %"], cnn["Published, 90 % of the gain at"]) == ("34.0", "13.8")
-    assert vit["Published, asymptote, %"] == ""
+    assert (cnn["Comparable"], cnn["Reason"]) == ("no", "another split")
+    assert vit["Published, asymptote, %"] == vit["Comparable"] == ""
+    every = [{**each, "comparable": True} for each in published]
+    assert table.build({**SPEC, "published": every}, artefacts).frame["Comparable"].tolist() == ["yes", ""]
     assert "Published: a paper." in built.notes
 
 

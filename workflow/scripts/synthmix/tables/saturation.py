@@ -1,7 +1,8 @@
 """Table kind `saturation`: where more generated images stop helping, by curves fitted to ladders.
 
 Specification: {kind, ladder, dataset?, model?, recipe?, metric?, published?}. Where entries of `published`, those of
-the study, are of four or more training sets of a ladder, they are fitted in the same way, as one seed.
+the study, are of four or more training sets of a ladder, they are fitted in the same way, as one seed. They can be
+compared with ours only where each of them can.
 """
 
 from collections.abc import Mapping
@@ -101,19 +102,19 @@ def _printed(ladder: Ladder, entries: list[Mapping[str, Any]]) -> dict[str, Mapp
 
 def _published(ladder: Ladder, entries: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """What the same fit makes of published values, which have no seeds and so no interval."""
+    keys = ("published_seen", "published_asymptote", "published_reached", "published_training_sets", "comparable")
     if len(entries) < saturation.POINTS:
-        return dict.fromkeys(("published_seen", "published_asymptote", "published_reached", "published_training_sets"))
+        return dict.fromkeys((*keys, "reason"))
     places = [place for place, name in enumerate(ladder.names) if name in entries]
     values = np.array([[entries[ladder.names[place]]["value"] for place in places]])
     own = ladder._replace(added=ladder.added[places], values=values, seeds=np.array([0]))
     curve = saturation.fit(own)
     found = _levels(own, curve)
-    return {
-        "published_seen": curve.seen(own),
-        "published_asymptote": found["asymptote"],
-        "published_reached": found["reached"],
-        "published_training_sets": len(places),
-    }
+    said = [entry.get("comparable") for entry in entries.values()]
+    comparable = False if False in said else None if None in said else True  # as the least comparable of the values
+    reasons = dict.fromkeys(entry["reason"] for entry in entries.values() if entry.get("reason"))
+    cells = (curve.seen(own), found["asymptote"], found["reached"], len(places), published.COMPARABLE[comparable])
+    return {**dict(zip(keys, cells, strict=True)), "reason": "; ".join(reasons) or None}
 
 
 def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
@@ -134,6 +135,8 @@ def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
         "Largest deviation, points": f"{100 * row['deviation']:.1f}",
         "Published, asymptote, %": percent(row["published_asymptote"]) or text(row["published_seen"]),
         "Published, 90 % of the gain at": number(row["published_reached"]) or text(row["published_seen"]),
+        "Comparable": text(row["comparable"]),
+        "Reason": text(row["reason"]),
     }
 
 

@@ -126,6 +126,20 @@ def test_a_difference_that_is_said_to_be_seen_is_seen_four_times_in_five(seeds: 
     assert np.mean([statistics.sign_flip_test(row) <= 0.05 for row in values]) == pytest.approx(0.8, abs=0.08)
 
 
+@pytest.mark.parametrize(
+    ("metric", "says"),
+    [
+        ("accuracy", "over seeds, a second interval"),
+        ("auroc", "over seeds, with two classes a second interval"),
+        ("macro_f1", "over seeds, and an exact"),
+    ],
+)
+def test_joint_intervals_are_promised_where_there_are_some(metric: str, says: str) -> None:
+    spec = {"runs": [{}], "metric": metric, "comparisons": [{}], "tables": [], "figures": []}
+    text = " ".join(classifier_methods.evaluation(spec))
+    assert f"the mean difference with a t interval {says}" in text
+
+
 def test_without_a_primary_comparison_the_report_claims_none() -> None:
     assert answers.answer({"runs": [{}]}, pd.DataFrame(), pd.DataFrame({"primary": [False]})) == [answers.WITHOUT[True]]
     assert answers.answer({"runs": []}, None, None) == [answers.WITHOUT[False]]

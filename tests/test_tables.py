@@ -158,6 +158,37 @@ def test_a_filter_that_saw_more_than_the_classifier_is_marked(
     assert not {"Filter", "Real images (filter)"} & set(accuracy.build(FEWSHOT, artefacts).frame)
 
 
+def test_a_classifier_with_three_quarters_of_the_images_is_no_few_shot_one(
+    artefacts: Artefacts, tmp_path: Path
+) -> None:
+    runs = artefacts.read_experiments()
+    runs.loc[runs["training_set"] == "mix", "real_images"] = 862
+    rendering.write_frame(tmp_path / "experiments.csv", runs)
+    table = accuracy.build(MAIN, dataclasses.replace(artefacts, experiments=tmp_path / "experiments.csv"))
+    assert row(table, training_set="mix", recipe="vit-steps")[1]["Generator"] == accuracy.FEWER
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (["org", "shot3"], ""),
+        (["org", "mix"], ", conditional on one trained generator"),
+        (["mix", "shot3-own20"], ", conditional on one trained generator (generators that see the classifier's images"),
+        (["shot3", "shot3-own20"], ", with generators that see the classifier's images only: one per seed"),
+    ],
+)
+def test_one_trained_generator_is_spoken_of_where_there_is_one(
+    artefacts: Artefacts, names: list[str], says: str
+) -> None:
+    for table in (accuracy, overview):
+        notes = table.build(
+            {"kind": "any", "training_set": names, "model": "cnn", "recipe": "cnn-steps"}, artefacts
+        ).notes
+        (note,) = [note for note in notes if "mean over seeds with its 95 % t interval" in note]
+        end = note.split("95 % t interval")[1]
+        assert end.startswith(says) if says else end == "."
+
+
 def test_scores_say_why_floors_are_missing(artefacts: Artefacts, tmp_path: Path) -> None:
     score = read_json(artefacts.scores[0])
     path = tmp_path / "digits/ddpm/lite0-n80.json"

@@ -158,3 +158,15 @@ def text(runs: pd.DataFrame, column: str) -> str | None:
     """The text that the runs of an arm share in `column`, None where it is empty."""
     values: Sequence[object] = runs[column].dropna().unique().tolist() if column in runs else []
     return ", ".join(map(str, values)) or None
+
+
+def conditional(runs: pd.DataFrame) -> str:
+    """What intervals over the seeds of runs say of generators, to follow "interval"; empty without generated images."""
+    with_images = runs[runs["pool"].notna()] if "pool" in runs else runs[:0]
+    if with_images.empty:
+        return ""
+    own = (with_images["generator_scope"] == "same") if "generator_scope" in runs else pd.Series([False])
+    if own.all():
+        return ", with generators that see the classifier's images only: one per seed"
+    exception = " (generators that see the classifier's images only: one per seed)" if own.any() else ""
+    return f", conditional on one trained generator{exception}"

@@ -16,7 +16,7 @@ from matplotlib.textpath import text_to_path
 from matplotlib.transforms import ScaledTranslation
 
 from synthmix.analysis.statistics import Interval, t_interval
-from synthmix.experiments import arms
+from synthmix.experiments import arms, conditional
 
 COLUMN_MM, PAGE_MM = 84.0, 174.0  # one column and the full width of a printed page: 3.3 and 6.9 inches
 FONT_PT = 8.0
@@ -183,9 +183,7 @@ def footer_lines(text: str, width_mm: float) -> list[str]:
 def seeds_note(runs: pd.DataFrame) -> str:
     """What dots, points and bars mean, with the number of seeds behind the arms of `runs`."""
     n = span(len(group) for _, group in arms(runs))
-    note = f"n = {n} seeds (dots); mean and 95 % t interval over seeds, conditional on one trained generator"
-    own = "generator_scope" in runs and bool((runs["generator_scope"] == "same").any())
-    return note + (" (generators that see the classifier's images only: one per seed)" if own else "")
+    return f"n = {n} seeds (dots); mean and 95 % t interval over seeds{conditional(runs)}"
 
 
 def span(counts: Iterable[int]) -> str:

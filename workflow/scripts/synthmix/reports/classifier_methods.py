@@ -147,6 +147,8 @@ def evaluation(spec: Definition) -> Iterator[str]:
     yield f"Classifiers are judged by {judged}; means have t intervals over seeds."
     if spec.get("primary") or spec["comparisons"]:
         joint = "a second interval that resamples seeds and test images jointly [@owen2007], "
+        if spec.get("metric") == "auroc":
+            joint = f"with two classes {joint}"
         if spec.get("metric") == "macro_f1":  # which is no mean over test images
             joint = ""
         yield (

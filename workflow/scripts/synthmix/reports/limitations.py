@@ -9,7 +9,7 @@ from synthmix.analysis.statistics import holm
 from synthmix.experiments import arms
 from synthmix.planning import initial_weights, kinds
 from synthmix.reports.formatting import count, p_value
-from synthmix.tables.accuracy import FEW_SHOT, IMBALANCED, scope
+from synthmix.tables.accuracy import FEW_SHOT, FEWER, IMBALANCED, scope
 
 LEVEL = 0.05
 Meta = Mapping[str, Any]  # of a data set: its meta.json
@@ -64,11 +64,11 @@ def _seeds(experiments: pd.DataFrame, comparisons: pd.DataFrame | None) -> Itera
 
 
 def _few_shot(experiments: pd.DataFrame) -> Iterator[str]:
-    names = [arm.training_set for arm, runs in arms(experiments) if scope(runs) == FEW_SHOT]
+    names = [arm.training_set for arm, runs in arms(experiments) if scope(runs) in (FEW_SHOT, FEWER)]
     if names:
         yield (
             f"Behind {_named(names)} stands a full-data generator: it saw more real images than the classifier. These "
-            "are no few-shot results."
+            "are no results of so few real images."
         )
     filtered = experiments[experiments["filter"].notna()] if "filter" in experiments else experiments[:0]
     more = filtered[~(filtered["filter_real_images"] <= filtered["real_images"])] if len(filtered) else filtered

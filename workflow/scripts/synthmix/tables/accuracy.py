@@ -13,7 +13,7 @@ import pandas as pd
 
 from synthmix.analysis import power, published, statistics
 from synthmix.analysis.artefacts import Artefacts
-from synthmix.experiments import ARM, Arm, arms, constant, select, text, wanted
+from synthmix.experiments import ARM, Arm, arms, conditional, constant, select, text, wanted
 from synthmix.reports.formatting import (
     bracket,
     capitalised,
@@ -34,7 +34,8 @@ from synthmix.reports.rendering import Table
 COMPARED = ["baseline", "pairs", "difference", "t_low", "t_high", "joint_low", "joint_high", "p", "p_holm", "p_min"]
 COMPARED += ["p_min_holm", "pair_correlation", "primary"]
 SAME = "generator trained on the same images"
-FEW_SHOT = "full-data generator, few-shot classifier"
+FEW_SHOT, FEW = "full-data generator, few-shot classifier", 0.1  # at most such a share of what the generator saw
+FEWER = "full-data generator, classifier with fewer real images"
 FINE_TUNED = "full-data generator, images that it saw before unknown"
 FULL_DATA = "(full-data filter)"
 FILTERED = (
@@ -69,7 +70,8 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     data = pd.DataFrame(rows, columns=[*dict.fromkeys([*ARM, *(key for row in rows for key in row)])])
     data = data.reindex(columns=[*data.columns, *(name for name in COMPARED if name not in data)])
     frame, notes = hoist(drop_empty(_formatted(data, metric)), ["Dataset"])
-    return Table(data, frame, [*notes, *_notes(data, len(family), metric), *published.notes(entries)])
+    notes += _notes(data, len(family), metric, conditional(experiments))
+    return Table(data, frame, [*notes, *published.notes(entries)])
 
 
 def scope(runs: pd.DataFrame) -> str:
@@ -89,7 +91,9 @@ def scope(runs: pd.DataFrame) -> str:
         return "images that the generator saw unknown"
     if not real:
         return "full-data generator, classifier without real images"
-    return FEW_SHOT if kind == "full" and real < seen else "full-data generator"
+    if kind == "full" and real < seen:
+        return FEW_SHOT if real <= FEW * seen else FEWER
+    return "full-data generator"
 
 
 def _results(runs: pd.DataFrame, metric: str) -> dict[str, Any]:
@@ -200,13 +204,8 @@ def _cell(row: Mapping[str, Any], name: str, metric: str) -> str:
     return percent_interval(row, name)
 
 
-def _notes(data: pd.DataFrame, family: int, metric: str) -> list[str]:
-    own = " (a generator trained on the same images is trained once per seed, and its luck is included)"
-    notes = [
-        "Accuracies: mean over seeds with its 95 % t interval, conditional on one trained generator"
-        + (own if (data.get("generator") == SAME).any() else "")  # type: ignore[union-attr]
-        + "."
-    ]
+def _notes(data: pd.DataFrame, family: int, metric: str, luck: str) -> list[str]:
+    notes = [f"Accuracies: mean over seeds with its 95 % t interval{luck}."]
     if "filter" in data and data["filter"].notna().any():
         notes.append(FILTERED)
     if "class_ratio" in data and (data["class_ratio"] > IMBALANCED).any():

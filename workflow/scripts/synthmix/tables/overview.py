@@ -11,7 +11,7 @@ import pandas as pd
 
 from synthmix.analysis import statistics
 from synthmix.analysis.artefacts import Artefacts
-from synthmix.experiments import arms, select
+from synthmix.experiments import arms, conditional, select
 from synthmix.reports.formatting import bracket, hoist, joined, percent, run_metric_title
 from synthmix.reports.rendering import Table
 
@@ -21,7 +21,8 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     metric = spec.get("metric", "accuracy")
     data: dict[tuple[str, str, str], dict[str, Any]] = {}
     cells: dict[tuple[str, str, str], dict[str, str]] = {}
-    for arm, runs in arms(select(artefacts.read_experiments(), spec)):
+    selected = select(artefacts.read_experiments(), spec)
+    for arm, runs in arms(selected):
         row, interval = arm[:3], statistics.t_interval(runs[metric])
         name = arm.training_set
         values = {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}
@@ -33,7 +34,8 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     numbers = pd.DataFrame([{**dict(zip(KEYS, row, strict=True)), **found} for row, found in data.items()])
     names = list(dict.fromkeys(name for found in cells.values() for name in found))
     frame, notes = (_turned if len(names) > max(MANY, len(cells)) else _upright)(cells, names)
-    return Table(numbers, frame, [*notes, f"Test {run_metric_title(metric)} {NOTE}"])
+    note = f"Test {run_metric_title(metric)} in %: mean over seeds with its 95 % t interval{conditional(selected)}."
+    return Table(numbers, frame, [*notes, note])
 
 
 KEYS = ("dataset", "model", "recipe")
@@ -61,6 +63,3 @@ def _turned(cells: Cells, names: list[str]) -> tuple[pd.DataFrame, list[str]]:
     ]
     same = [f"{key.capitalize()}: {part[0]}." for key, part, more in zip(KEYS, parts, differ, strict=True) if not more]
     return pd.DataFrame(rows), same
-
-
-NOTE = "in %: mean over seeds with its 95 % t interval, conditional on one trained generator."

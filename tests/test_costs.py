@@ -140,3 +140,11 @@ def test_runs_without_costs_have_a_table_of_what_is_known(tmp_path: Path) -> Non
     assert table.frame["Images/s, training"].tolist() == ["7,680", "7,680"]
     with pytest.raises(ValueError, match="models table: no run and no published value"):
         models.build({**SPEC, "model": "vgg"}, fabricate.study(tmp_path / "other"))
+
+
+def test_columns_that_only_published_values_lack_follow_in_a_fixed_order(tmp_path: Path) -> None:
+    """Python orders sets of texts by a key that differs between processes."""
+    artefacts = fabricate.study(tmp_path)
+    built = models.build({**SPEC, "model": "vgg", "published": [{"model": "vgg", "source": "a paper"}]}, artefacts)
+    measured = [name for name in models.MEASURED if name != "parameters"]  # which publications have
+    assert built.data.columns.tolist()[-8:] == ["n", "trained_on", *measured]

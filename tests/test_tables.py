@@ -579,10 +579,15 @@ def test_p_values_are_printed_with_the_digits_that_matter(value: float | None, e
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(0, "0"), (0.8, "0.800"), (41, "41.0"), (-0.0123456, "-0.0123"), (12345.6, "12,346")]
+    ("value", "expected"),
+    [
+        *[(0, "0"), (0.8, "0.800"), (41, "41.0"), (-0.0123456, "-0.0123"), (12345.6, "12,346")],
+        *[(99.96, "100"), (99.94, "99.9"), (-99.96, "-100"), (0.9996, "1.00"), (999.6, "1,000")],
+    ],
 )
 def test_numbers_have_three_significant_digits(value: float, expected: str) -> None:
     assert formatting.number(value) == expected
+    assert formatting.number(9.97, 2) == "10"
 
 
 @pytest.mark.filterwarnings("ignore:.*writer_name")  # its successor is newer than the oldest docutils allowed

@@ -71,8 +71,8 @@ class Planned:
         return self.variance.between_seeds(self.test_images) if self.variance else None
 
 
-def planned(plan: Plan, study: str, assumed: Assumed, images: bool = True, primary_only: bool = False) -> list[Planned]:
-    """The comparisons that the runs of a study allow, the primary one first; without `images`, by seeds alone.
+def planned(plan: Plan, study: str, assumed: Assumed, primary_only: bool = False) -> list[Planned]:
+    """The comparisons that the runs of a study allow, the primary one first.
 
     Raises PowerError where a pilot is named that has no results, and DamagedFileError.
     """

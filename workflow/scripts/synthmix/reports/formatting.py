@@ -26,7 +26,8 @@ def number(value: Number, digits: int = 3) -> str:
         return ""
     if value == 0:
         return "0"
-    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:#.{digits}g}"
+    rounded = float(f"{value:.{digits}g}")  # which may have a digit more before the point: 99.96 is 100
+    return f"{value:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{value:#.{digits}g}"
 
 
 def percent(value: Number) -> str:

@@ -54,7 +54,7 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     if not rows:
         raise ValueError("models table: no run and no published value matches its specification")
     data = pd.DataFrame(rows)
-    data = data.reindex(columns=[*data.columns, *({"n", "trained_on", "comparable", "reason", *MEASURED} - {*data})])
+    data = data.reindex(columns=[*dict.fromkeys([*data.columns, "n", "trained_on", "comparable", "reason", *MEASURED])])
     title = f"{capitalised(run_metric_title(metric))}, %"
     frame = drop_empty(pd.DataFrame([_cells(row, title) for row in records(data)]))
     frame, notes = hoist(frame, [name for name in ("Dataset", "Training set", "Values") if name in frame])

@@ -38,6 +38,13 @@ def test_views_of_sweeps_come_with_the_widths_of_their_models(tmp_path: Path) ->
     assert "widths" not in study["figures"]["law"]
 
 
+def test_a_table_of_when_comes_with_the_recipes_that_freeze_layers(tmp_path: Path) -> None:
+    table = {"kind": "when", "model": ["cnn1", "cnn4"], "training_set": "noisy"}
+    assert "frozen" not in read(tmp_path, **{"tables.when": table})["tables"]["when"]
+    changes = {"tables.when": {**table, "recipe": ["long"]}, "recipes.long.freeze": ["stages.0"]}
+    assert read(tmp_path, **changes)["tables"]["when"]["frozen"] == ["long"]
+
+
 BEST = {"kind": "best", "model": ["cnn1", "cnn4"], "training_set": "noisy", "selection_seeds": [0, 1]}
 CLAIM = {"best": "cnn2", "source": "a paper", "comparable": True}
 NO_REASON = {"model": "vit", "images": 100, "source": "a paper", "comparable": False}

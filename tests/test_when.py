@@ -141,6 +141,15 @@ def test_times_on_different_devices_are_not_compared(artefacts: Artefacts, tmp_p
     assert set(table.data[table.data["condition"] == "seconds"]["use"]) == {f"not tested: {when.ONE_DEVICE}"}
 
 
+def test_operations_are_not_compared_where_layers_are_frozen(artefacts: Artefacts) -> None:
+    """A backward pass ends where nothing before is trained, and features of a frozen backbone are computed once."""
+    table = when.build({**SPEC, "frozen": ["vit-steps"]}, artefacts)
+    rows = table.data["condition"] == "flops"
+    assert set(table.data[rows]["use"]) == {f"not tested: {when.FROZEN}"}
+    assert set(table.frame[rows]["By"]) == {"operations of training"}
+    assert table.data["condition"].tolist() == ["test", "flops", "seconds", "target"] * 2
+
+
 def test_models_without_a_common_training_set_are_refused(artefacts: Artefacts, tmp_path: Path) -> None:
     runs = artefacts.read_experiments()
     rendering.write_frame(

@@ -10,7 +10,7 @@ from typing import Any
 
 from synthmix.checks import order
 from synthmix.checks.results import OF_POOLS, USUAL_METRICS
-from synthmix.checks.study import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Problem, Study
+from synthmix.checks.study import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Problem, Study, listed
 from synthmix.images import drawn, prompts
 from synthmix.planning import grouping, searches
 from synthmix.planning.messages import ConfigurationError, listing, suggestion
@@ -142,6 +142,7 @@ def _completed(study: Study) -> dict[str, Any]:
                 **grouping.resolved(each, "groups"),
                 **({"dataset": study.dataset_of(each)} if each["kind"] in ONE_DATASET else {}),
                 **({"widths": _widths(content, each)} if each["kind"] in SWEEPS else {}),
+                **(_frozen(content, each) if each["kind"] == "when" else {}),
                 **({"augment": _augment(content, each)} if each["kind"] == "augmentation" else {}),
                 **(searches.shown(content, each) if each["kind"] == "searched" else {}),
             }
@@ -153,6 +154,13 @@ def _completed(study: Study) -> dict[str, Any]:
 def _widths(content: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, int]:
     """The width of each model that a table or figure names."""
     return {name: content["models"][name]["width"] for name in view["model"]}
+
+
+def _frozen(content: Mapping[str, Any], view: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Under `frozen`, the recipes of a table that do not train all layers; nothing where there are none."""
+    names = listed(view["recipe"]) if "recipe" in view else list(content["recipes"])
+    frozen = [name for name in names if content["recipes"][name].get("freeze")]
+    return {"frozen": frozen} if frozen else {}
 
 
 def _augment(content: Mapping[str, Any], figure: Mapping[str, Any]) -> dict[str, str]:

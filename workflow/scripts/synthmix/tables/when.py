@@ -1,8 +1,9 @@
 """Table kind `when`: which of two models to use when, by tests that can say that no difference is seen.
 
-Specification: {kind, model, training_set?, dataset?, recipe?, metric?, targets, order?}. Each pair of models on each
-data set and training set that both have: by the metric on the test split, by validation accuracy after equal seconds
-and after equal operations, and by the time to each of `targets`.
+Specification: {kind, model, training_set?, dataset?, recipe?, metric?, targets, frozen?, order?}. Each pair of models
+on each data set and training set that both have: by the metric on the test split, by validation accuracy after equal
+seconds and after equal operations, and by the time to each of `targets`. `frozen` names the recipes that do not train
+all layers: what their backward passes take is not counted, so no operations are compared.
 """
 
 import itertools
@@ -33,6 +34,7 @@ from synthmix.reports.rendering import Table
 LEVEL = 0.05
 NONE = "no difference seen"
 ONE_DEVICE = "not trained on one kind of device"
+FROZEN = "operations of training with frozen layers are not counted"
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
@@ -64,7 +66,9 @@ def _compared(spec: Mapping[str, Any], first: Side, second: Side) -> Iterator[Co
     metric = spec.get("metric", "accuracy")
     yield pairwise.by_metric(*(runs.set_index("seed")[metric] for runs, _ in (first, second)))
     histories = [_with_flops(runs, history) for runs, history in (first, second)]
-    if all("flops" in history for history in histories):
+    if any(runs["recipe"].isin(spec.get("frozen") or []).any() for runs, _ in (first, second)):
+        yield Comparison("flops", None, 0, reason=FROZEN)
+    elif all("flops" in history for history in histories):
         yield pairwise.at_equal("flops", *histories)
     device = {text(runs, "trained_on") for runs, _ in (first, second)}
     if len(device) > 1 or None in device:
@@ -116,7 +120,7 @@ def _condition(row: Mapping[str, Any], metric: str) -> str:
     if row["condition"] == "target":
         return f"time to {percent(row['at'])} % validation accuracy"
     if row["at"] is None:
-        return "time of training"
+        return {"seconds": "time", "flops": "operations"}[row["condition"]] + " of training"
     spent = f"{number(row['at'])} s" if row["condition"] == "seconds" else f"{number(row['at'] / 1e9)} GFLOPs"
     return f"validation accuracy after {spent} of training"
 
@@ -137,8 +141,8 @@ def _notes(tests: int) -> list[str]:
         f"the {tests} tests of this table; {NONE}: it finds none, which does not show that there is none. Intervals: "
         "95 %, without correction.",
         "After equal training: both models at what the cheaper training of each pair took in all, by the last "
-        f"validation until then. Operations: {pairwise.PASSES} forward passes for a step of training. Seconds are "
-        "those of jobs that may have shared a machine.",
+        f"validation until then. Operations: {pairwise.PASSES} forward passes for a step of training, in which all "
+        "layers are trained. Seconds are those of jobs that may have shared a machine.",
         "Time to an accuracy: t test of log ratios; where not all trainings reach it, a sign test, in which those that "
         "do not are later.",
     ]

@@ -171,6 +171,9 @@ def test_recipes_have_panels_of_their_own(tmp_path: Path) -> None:
     spec = {**SPEC, "kind": "width", "labels": {"early": "Early stopping"}, "order": {"recipe": ["long", "early"]}}
     figure = width.draw(spec, study(tmp_path, both))
     assert [axes.get_title() for axes in figure.axes] == ["long", "Early stopping"]
+    slow = pd.concat([frame.assign(recipe="early", train_error=1.0), frame])
+    unreached = " ".join(width.draw(spec, study(tmp_path, slow)).get_supxlabel().split()).split("not reached: ")[1]
+    assert unreached == "clean, Early stopping; noisy, Early stopping"
 
 
 def test_epochs_are_drawn_as_far_as_every_seed_came(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from synthmix.analysis.sweeps import Sweep, sweeps
 from synthmix.figures import style
 
 DASHED: Any = (0, (4, 1.5))
+SETTING = ("dataset", "training_set", "recipe")  # of a sweep
 
 
 @style.context()
@@ -95,7 +96,16 @@ def _explain(
     ]
     style.legend(figure, handles)
     counts = [n for sweep in found for n in sweep.test.notna().sum()]
-    unreached = [style.label(spec, each.training_set) for each in found if each.threshold(spec["tolerance"]) is None]
+    several = [len({getattr(each, key) for each in found}) > 1 for key in SETTING]
+    unreached = [
+        ", ".join(
+            style.label(spec, getattr(each, key))
+            for key, shown in zip(SETTING, several, strict=True)
+            if shown or key == "training_set"
+        )
+        for each in found
+        if each.threshold(spec["tolerance"]) is None
+    ]
     note = f"Mean and 95 % t interval over n = {style.span(counts)} seeds. Threshold: the smallest width from which on "
     note += f"the mean train error is at most {100 * spec['tolerance']:g} %"
-    style.footer(figure, note + (f"; not reached: {', '.join(dict.fromkeys(unreached))}" if unreached else ""))
+    style.footer(figure, note + (f"; not reached: {'; '.join(unreached)}" if unreached else ""))

@@ -99,11 +99,12 @@ def measured(metric: str, chosen: Sequence[Point], found: Mapping[str, Mapping[s
     return rows
 
 
-def correlation(rows: Sequence[Measured]) -> RankCorrelation:
+def correlation(metric: str, rows: Sequence[Measured]) -> RankCorrelation:
     """Spearman's rho of a metric with the mean gain over pools, or why it is refused.
 
-    Pools must be of equal size, since most metrics depend on it, and training sets must have equally many generated
-    images, since gains do.
+    rho is turned round where lower values are better, so that a positive one always says: the better the score, the
+    greater the gain. Pools must be of equal size, since most metrics depend on it, and training sets must have equally
+    many generated images, since gains do.
     """
     if not rows:
         return RankCorrelation(0, None, None, "refused for every pool")
@@ -113,4 +114,5 @@ def correlation(rows: Sequence[Measured]) -> RankCorrelation:
     ):
         if len(sizes) > 1:
             return RankCorrelation(len(rows), None, None, f"{what}: no rank correlation")
-    return statistics.rank_correlation([row.value for row in rows], [row.point.gain.mean for row in rows])
+    sign = -1 if metric in LOWER_IS_BETTER else 1
+    return statistics.rank_correlation([sign * row.value for row in rows], [row.point.gain.mean for row in rows])

@@ -8,16 +8,23 @@ size no rank correlation is given.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from synthmix.analysis import usefulness
+from synthmix.analysis import statistics, usefulness
 from synthmix.analysis.artefacts import Artefacts
-from synthmix.analysis.usefulness import Measured, Point
+from synthmix.analysis.statistics import RankCorrelation
+from synthmix.analysis.usefulness import Point
 from synthmix.experiments import wanted
 from synthmix.figures import style
 from synthmix.reports.formatting import metric_title, p_value
+
+RHO = (
+    "; rho: positive says, the better the score, the greater the gain; p: permutation test over pools, corrected over "
+    "the panels"
+)
 
 
 @style.context()
@@ -32,8 +39,11 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     rows = -(-len(metrics) // columns)
     width = style.width_mm(spec)
     figure, grid = style.panels(width, 22 + 45 * rows, rows, columns, sharey="all")
-    for axes, metric in zip(grid.flat, metrics, strict=False):
+    found = [usefulness.correlation(metric, usefulness.measured(metric, points, scores)) for metric in metrics]
+    corrected = statistics.holm([np.nan if each.p is None else each.p for each in found])
+    for axes, metric, result, p in zip(grid.flat, metrics, found, corrected, strict=False):
         _panel(axes, metric, points, scores, colors, markers)
+        axes.set_title(_verdict(result, p), fontsize=style.FONT_PT - 2, color=style.GREY)
     for axes in list(grid.flat)[len(metrics) :]:
         axes.remove()
     for axes in grid[:, 0]:
@@ -47,7 +57,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     extractor = next(iter(scores.values()))["extractor"]["name"]
     counts = [point.gain.n for point in points]
     bars = f"vertical bars: 95 % t interval of the paired gain over n = {style.span(counts)} seeds (dots)"
-    style.footer(figure, f"Features of {extractor}; {bars}; horizontal bars: interval of the metric, where it has one")
+    note = f"Features of {extractor}; {bars}; horizontal bars: interval of the metric, where it has one"
+    style.footer(figure, note + (RHO if any(each.rho is not None for each in found) else ""))
     return figure
 
 
@@ -59,8 +70,7 @@ def _panel(
     colors: Mapping[str, str],
     markers: Mapping[str, str],
 ) -> None:
-    measured = usefulness.measured(metric, points, scores)
-    for point, value, _, interval in measured:
+    for point, value, _, interval in usefulness.measured(metric, points, scores):
         name = point.arm.training_set
         if interval:
             axes.plot(interval, [point.gain.mean] * 2, color=colors[name], linewidth=0.9, zorder=2)
@@ -70,13 +80,12 @@ def _panel(
     title = metric_title(metric, next(iter(scores.values()))["extractor"]["kind"])
     axes.set_xlabel(f"{title}\n({better})")
     axes.margins(x=0.12)
-    axes.set_title(_verdict(measured), fontsize=style.FONT_PT - 2, color=style.GREY)
 
 
-def _verdict(measured: Sequence[Measured]) -> str:
-    """Rank correlation over the pools of one panel, or why there is none."""
-    result = usefulness.correlation(measured)
+def _verdict(result: RankCorrelation, p: float) -> str:
+    """Rank correlation over the pools of one panel, with its corrected p, or why there is none."""
     if result.reason is not None:
         return result.reason.replace(", ", ",\n").replace(": ", ":\n")
-    p = p_value(result.p)
-    return f"Spearman rho = {result.rho:.2f}, p {p.replace('<', '< ') if p.startswith('<') else f'= {p}'}"
+    corrected = p_value(p)
+    said = corrected.replace("<", "< ") if corrected.startswith("<") else f"= {corrected}"
+    return f"Spearman rho = {result.rho:.2f}, p (Holm) {said}"

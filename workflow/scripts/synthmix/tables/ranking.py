@@ -16,10 +16,9 @@ from synthmix.reports.rendering import Table
 
 
 def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
-    """One row per metric of the pools' scores: Spearman's rho with the gain over pools, its permutation p, or a reason.
+    """One row per metric of the pools' scores: its rank correlation with the gain over pools and p, or a reason.
 
-    rho is turned round where lower values are better, so that a positive one always says: the better the score, the
-    greater the gain. Raises ValueError for what usefulness.points and usefulness.scores refuse.
+    Raises ValueError for what usefulness.points and usefulness.scores refuse.
     """
     points = usefulness.points(spec, artefacts)
     scores = usefulness.scores(spec, artefacts, points)
@@ -27,14 +26,14 @@ def build(spec: dict[str, Any], artefacts: Artefacts) -> Table:
     rows = []
     for metric in wanted(spec, "metrics") or list(every):
         measured = usefulness.measured(metric, points, scores)
-        result = usefulness.correlation(measured)
+        result = usefulness.correlation(metric, measured)
         lower = metric in usefulness.LOWER_IS_BETTER
         sizes = {row.images for row in measured}
         rows.append(
             {
                 "metric": metric,
                 "better": "lower" if lower else "higher",
-                "rho": None if result.rho is None else -result.rho if lower else result.rho,
+                "rho": result.rho,
                 "p": result.p,
                 "pools": result.n,
                 "images": sizes.pop() if len(sizes) == 1 else None,

@@ -281,6 +281,7 @@ def test_learning_curves_are_means_with_bands(artefacts: Artefacts, figures: dic
     band = accuracy.collections[1].get_paths()[0].vertices  # train, real validation, generated validation
     at_end = band[band[:, 0] == 600][:, 1]
     assert (at_end.min(), at_end.max()) == pytest.approx((interval.low, interval.high))
+    assert "training images: mean since the validation before" in " ".join(figure.get_supxlabel().split())
     assert [line.get_label() for line in loss.lines] == ["train_loss", "val_loss", "generated_loss"]
     assert [line.get_label() for line in other_accuracy.lines] == ["train_accuracy", "val_accuracy"]  # no monitor
     assert [axes.get_title() for axes in figure.axes[:2]] == ["shot3", "shot3-syn20"]
@@ -297,7 +298,7 @@ def test_learning_curves_end_where_the_first_seed_ends(artefacts: Artefacts, tmp
 
 def test_samples_are_the_first_of_each_class(artefacts: Artefacts, figures: dict[str, Figure]) -> None:
     panels = figures["samples"].axes
-    assert [axes.get_title() for axes in panels] == ["real (train)", "ddpm", "ddpm-rough"]
+    assert [axes.get_title() for axes in panels] == ["real (train)", "ddpm (generated)", "ddpm-rough (generated)"]
     assert [tick.get_text() for tick in panels[0].get_yticklabels()] == fabricate.CLASSES
     arrays, _ = read_arrays(artefacts.data["digits"]["train"])
     pool = pools.read(artefacts.pools["digits", "ddpm-rough"])

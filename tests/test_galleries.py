@@ -123,10 +123,23 @@ def test_maps_stand_in_rows_of_networks(artefacts: Artefacts) -> None:
         cam_figure.draw({**spec, "seed": 5}, artefacts)
 
 
+def test_a_map_that_is_empty_says_so(artefacts: Artefacts, tmp_path: Path) -> None:
+    for path in artefacts.explanations:
+        maps = pd.read_csv(path)
+        maps.loc[(maps["method"] == "grad_cam") & (maps["index"] == 0), "values"] = "[[0, 0], [0, 0]]"
+        maps.to_csv(path, index=False)
+    spec = {**SPEC, "kind": "cam", "explainer": "looks", "instances": 1}
+    assert texts(cam_figure.draw(spec, artefacts)).count(tiles.EMPTY) == 2, "of one image, by two networks"
+    found = texts(gallery.draw({**GALLERY, "explainer": "looks", "method": "grad_cam"}, artefacts))
+    assert sum(text.endswith(tiles.EMPTY) for text in found) == 1
+    found = texts(gallery.draw({**GALLERY, "explainer": "looks", "method": "score_cam"}, artefacts))
+    assert not any(tiles.EMPTY in text for text in found)
+
+
 def test_the_footer_says_which_maps_know_no_class() -> None:
     own = "of where the layer responds most, whatever the class"
     assert cam_figure.meant(["eigen_cam"]) == f"Maps {own}"
-    assert cam_figure.meant(["grad_cam", "eigen_cam"]) == f"Maps of what it says, those of Eigen-CAM {own}"
+    assert cam_figure.meant(["grad_cam", "eigen_cam"]) == f"Maps by Eigen-CAM {own}, others of what it says"
     assert cam_figure.meant(["grad_cam", "score_cam"]) == "Maps of what it says"
 
 

@@ -142,6 +142,17 @@ def test_the_figure_has_a_panel_per_kind_and_a_line_per_arm(artefacts: Artefacts
             assert np.mean(line.get_ydata()[1:]) == pytest.approx(100 * means(arm, kind).mean())
 
 
+def test_a_recipe_that_follows_from_the_model_is_not_named(
+    artefacts: Artefacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each model has a recipe of its own, of the same name."""
+    found = robustness_figure.tested(SPEC, artefacts)
+    own = [each._replace(arm=each.arm._replace(recipe=each.arm.model)) for each in found]
+    monkeypatch.setattr(robustness_figure, "tested", lambda *_: own)
+    legend = robustness_figure.draw(SPEC, artefacts).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["cnn, org", "cnn, mix", "vit, org"]
+
+
 def test_a_corruption_without_results_is_named(artefacts: Artefacts) -> None:
     with pytest.raises(ValueError, match="robustness: no run matches"):
         robustness_figure.draw({**SPEC, "corruption": "absent"}, artefacts)

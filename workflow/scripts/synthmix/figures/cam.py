@@ -67,9 +67,9 @@ def _row(
 ) -> tiles.Row:
     """One image with the maps of one network."""
     own = {each["method"]: each for each in records(found[found["index"] == index])}
-    maps = [tiles.overlay(images[index], np.array(json.loads(own[each]["values"]))) for each in methods]
+    maps = [tiles.mapped(images[index], np.array(json.loads(own[each]["values"]))) for each in methods]
     said = tiles.prediction(spec, classes, own[methods[0]])
-    return tiles.Row([tiles.Tile(each) for each in (tiles.picture(images[index]), *maps)], [name, said])
+    return tiles.Row([tiles.Tile(tiles.picture(images[index])), *maps], [name, said])
 
 
 def meant(methods: list[str]) -> str:
@@ -77,7 +77,7 @@ def meant(methods: list[str]) -> str:
     if "eigen_cam" not in methods:
         return "Maps of what it says"
     own = "of where the layer responds most, whatever the class"
-    return f"Maps {own}" if methods == ["eigen_cam"] else f"Maps of what it says, those of {TITLES['eigen_cam']} {own}"
+    return f"Maps {own}" if methods == ["eigen_cam"] else f"Maps by {TITLES['eigen_cam']} {own}, others of what it says"
 
 
 def _layers(shown: dict[str, pd.DataFrame]) -> str:

@@ -88,6 +88,9 @@ def _rows(
     if maps is None:
         rows = [tiles.Row(list(map(tiles.Tile, pictures, captions)))]
     else:
-        overlays = [tiles.overlay(images[each["index"]], maps[each["index"]]) for each in chosen]
-        rows = [tiles.Row(list(map(tiles.Tile, pictures))), tiles.Row(list(map(tiles.Tile, overlays, captions)))]
+        below = [
+            tiles.mapped(images[each["index"]], maps[each["index"]], caption)
+            for each, caption in zip(chosen, captions, strict=True)
+        ]
+        rows = [tiles.Row(list(map(tiles.Tile, pictures))), tiles.Row(below)]
     return rows if chosen else []

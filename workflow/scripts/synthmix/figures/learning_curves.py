@@ -19,6 +19,11 @@ from synthmix.figures import style
 CURVES = {"train": "Training images", "val": "Validation, real", "generated": "Validation, generated"}
 LINES: dict[str, Any] = {"train": (0, (4, 1.5)), "val": "-", "generated": "-"}
 
+TRAINING = (
+    "; training images: mean since the validation before, with their augmentation and while weights change, so that "
+    "validation may be ahead at first"
+)
+
 
 @style.context()
 def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
@@ -48,9 +53,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         if name in drawn
     ]
     style.legend(figure, handles)
-    style.footer(
-        figure, f"Mean and 95 % t interval over n = {style.span(counts)} seeds, at the steps that every seed reached"
-    )
+    note = f"Mean and 95 % t interval over n = {style.span(counts)} seeds, at the steps that every seed reached"
+    style.footer(figure, note + (TRAINING if "train" in drawn else ""))
     return figure
 
 

@@ -87,4 +87,6 @@ def _labels(spec: Mapping[str, Any], found: Sequence[Tested]) -> list[str]:
         for arm in arms
     ]
     differing = [at for at in range(3) if len({part[at] for part in parts}) > 1] or [0]
+    if {0, 1} <= {*differing} and len({part[:2] for part in parts}) == len({part[0] for part in parts}):
+        differing.remove(1)  # each model has one recipe
     return [", ".join(part[at] for at in differing) for part in parts]

@@ -37,7 +37,8 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
         pool = pools.read(artefacts.pools[dataset, name])
         order = np.lexsort((pool.index, pool.seed))
         order = order[~pool.left_out[order]]
-        blocks.append((style.label(spec, name), mosaic(pool.images, pool.labels, order, labels, columns)))
+        heading = style.label(spec, name) if name in spec.get("labels", {}) else f"{name} (generated)"
+        blocks.append((heading, mosaic(pool.images, pool.labels, order, labels, columns)))
     width = style.width_mm(spec)
     block_width = (width - 5 - style.tick_mm(chosen) - 2 * len(blocks)) / len(blocks)
     titles = [style.lines(title, block_width) for title, _ in blocks]

@@ -19,6 +19,7 @@ OPAQUE = 0.6  # of a map; the rest is the image below it
 HEIGHT_MM = 240.0  # of a page
 SMALLEST_MM = 7.0  # side of a tile
 SMALL_PT, BOLD_PT = style.FONT_PT - 2, style.FONT_PT - 0.5  # of captions and headings
+EMPTY = "no positive evidence"
 GAP_MM, LINE_MM, HEAD_MM, BAR_MM = 1.5, 2.6, 4.5, 18.0  # between tiles; of captions and headings; beside a colour bar
 LABEL_MM = 26.0  # room for the label of a row at most
 HEADING_MM = 80.0  # room for a heading on one line, at most
@@ -69,6 +70,11 @@ def overlay(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     """A map (rows, columns), from 0 to 1, in colours over the image (H, W, C) in grey: float (H, W, 3) in [0, 1]."""
     colours = COLOURS(enlarged(values, image.shape[:2]))[..., :3]
     return (1 - OPAQUE) * image.mean(2, keepdims=True) / 255 + OPAQUE * colours
+
+
+def mapped(image: np.ndarray, values: np.ndarray, caption: Sequence[str] = ()) -> Tile:
+    """A class activation map over its image, with a remark where the map is 0 everywhere."""
+    return Tile(overlay(image, values), [*caption, *([] if values.any() else [EMPTY])])
 
 
 def prediction(spec: Mapping[str, Any], classes: Sequence[str], row: Mapping[str, Any]) -> str:

@@ -74,7 +74,7 @@ def draw(spec: dict[str, Any], artefacts: Artefacts) -> Figure:
     step = columns * tile * (1 + GAP) + named
     width = across * step + BAR_MM
     note = _note(spec, seed, tile)
-    note_mm = 3 + 2.6 * (1 + len(note) * 1.15 // width)
+    note_mm = style.footer_mm(note, width)
     side = blocks[0][1][0].image.shape[1]
     line_mm = tile * (1 + _gap(tile, side) / side)
     height = sum(lines) * line_mm + HEAD_MM * len(bands) + note_mm

@@ -171,12 +171,16 @@ def legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 def footer(figure: Figure, text: str) -> None:
     """Small grey text below the panels, wrapped to the figure's width."""
-    written = "\n".join(footer_lines(text, figure.get_figwidth() * 25.4))
+    written = "\n".join(_footer_lines(text, figure.get_figwidth() * 25.4))
     figure.supxlabel(written, fontsize=FONT_PT - 2, color=GREY, x=MARGIN, ha="left")
 
 
-def footer_lines(text: str, width_mm: float) -> list[str]:
-    """The lines of a footer in a figure of some width."""
+def footer_mm(text: str, width_mm: float) -> float:
+    """Height that the footer of a figure of some width takes, with a gap above it."""
+    return 3 + 2.6 * len(_footer_lines(text, width_mm))
+
+
+def _footer_lines(text: str, width_mm: float) -> list[str]:
     return lines(text, width_mm * (1 - 2 * MARGIN), FONT_PT - 2)
 
 

@@ -102,7 +102,7 @@ def sheet(
     width = measures.across * measures.block + (BAR_MM if bar else 0)
     heights = _heights(blocks, measures)
     heights[0] += _titles_mm(columns, measures.tile)
-    height = sum(heights) + 3 + LINE_MM * len(style.footer_lines(note, width))
+    height = sum(heights) + style.footer_mm(note, width)
     figure = Figure(figsize=(width / 25.4, height / 25.4))
     FigureCanvasAgg(figure)
     page = _Page(figure, width, height, measures)

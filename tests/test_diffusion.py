@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from synthmix.generation import diffusion
+from synthmix.generation import diffusion, small_pipeline
 from synthmix.generators.ddpm import Source
 from synthmix.planning.configuration import ConfigurationError, read_studies, read_yaml
 from synthmix.planning.schema import read_schema
@@ -334,3 +334,33 @@ def test_every_admitted_schedule_and_prediction_samples(untrained):
                 sampling = {**SAMPLING, "sampler": sampler, "batch_size": 1}
                 images = diffusion.sample(untrained, schedule, sampling, [(0, 0)], 0, "cpu")
                 assert images.std() > 0
+
+
+class NearlyPerfect(torch.nn.Module):
+    """Predicts pixels with a standard deviation of 0.5 as well as can be, but for an error of 0.01."""
+
+    config = SimpleNamespace(in_channels=1, sample_size=8, num_class_embeds=3)
+
+    def __init__(self, schedule):
+        super().__init__()
+        self.schedule, self.random = schedule, torch.Generator().manual_seed(0)
+
+    def forward(self, noisy, time, class_labels):
+        signal = self.schedule.alphas_cumprod[time]
+        clean = noisy * signal.sqrt() * 0.25 / (signal * 0.25 + 1 - signal)
+        noise = (noisy - signal.sqrt() * clean) / (1 - signal).sqrt()
+        velocity = signal.sqrt() * noise - (1 - signal).sqrt() * clean
+        wanted = {"epsilon": noise, "v_prediction": velocity}[self.schedule.config.prediction_type]
+        return SimpleNamespace(sample=wanted + 0.01 * torch.randn(noisy.shape, generator=self.random))
+
+
+@pytest.mark.parametrize("noise_schedule", ["linear", "squaredcos_cap_v2"])
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("sampler", sorted(diffusion.SAMPLERS))
+@pytest.mark.parametrize("of", [diffusion, small_pipeline])
+def test_a_small_error_of_a_prediction_stays_small(of, sampler, prediction, noise_schedule):
+    schedule = of.noise_schedule({**GENERATOR, "prediction": prediction, "noise_schedule": noise_schedule})
+    sampling = {"sampler": sampler, "steps": 20, "guidance": 1, "batch_size": 100}
+    wanted = [(0, index) for index in range(100)]
+    images = diffusion.sample(NearlyPerfect(schedule), schedule, sampling, wanted, 0, "cpu")
+    assert 0.4 < images.std() / 127.5 < 0.55

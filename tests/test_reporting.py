@@ -193,6 +193,18 @@ def test_every_choice_of_the_schema_has_words() -> None:
     assert set(of["extractors"]["kind"]["enum"]) == {*methods.EXTRACTORS, "classifier", "timm"}
 
 
+@pytest.mark.parametrize(("prediction", "words"), [("v_prediction", "velocity"), ("epsilon", "noise")])
+def test_methods_say_what_a_generator_predicts_and_where_its_sampling_starts(prediction: str, words: str) -> None:
+    spec = written.spec_of("digits")
+    for each in spec["definitions"]["generators"].values():
+        each["prediction"] = prediction
+    text = " ".join(text for _, text in methods.paragraphs(spec))
+    assert f"it predicts the {words}" in text
+    assert "networks trained here starts at pure noise" in text
+    left_out = "Of those that predict noise, DPM-Solver++ leaves out steps where log(signal / noise) is below -5.1."
+    assert (left_out in text) == (prediction == "epsilon")
+
+
 def test_weights_of_a_package_are_pretrained() -> None:
     """cars-small names no `weights`: those of its networks come with a Python package."""
     spec = written.spec_of("cars-small")

@@ -48,16 +48,20 @@ def fit(entry, images=IMAGES, labels=LABELS, classes=NAMES, stop=NEVER, **change
     return train_from_scratch.fit(generator, images, labels, classes, 0, entry, stop, "cpu", {})
 
 
-def draw(state, folder, classes, wanted, guidance, **changes):
-    """The wanted images of the pipeline that is written and read again."""
+def source_of(state, folder, classes, sampling, **changes):
+    """The pipeline, written and read again."""
     meta = {"name": "mine", "classes": classes, "channels": 1, "size": [8, 8]}
     generator = {"kind": "text2image", "train_from_scratch": {**RECIPE, **changes}}
     paths = SimpleNamespace(**{name: str(folder / path) for name, path in layout.PIPELINE.items()})
     train_from_scratch.write({None: state}, generator, meta, paths)
-    sampling = {"sampler": "dpm-solver++", "steps": 15, "guidance": guidance, "batch_size": 50, "seed": 0}
     drawing = {"template": RECIPE["caption"], "trained": "train_from_scratch", "precision": "float16"}
-    source = text2image.Source({"sampling": sampling, "drawing": drawing}, meta, paths, "cpu", {})
-    return source.draw(wanted, None).images
+    return text2image.Source({"sampling": sampling, "drawing": drawing}, meta, paths, "cpu", {})
+
+
+def draw(state, folder, classes, wanted, guidance, **changes):
+    """The wanted images of the pipeline that is written and read again."""
+    sampling = {"sampler": "dpm-solver++", "steps": 15, "guidance": guidance, "batch_size": 50, "seed": 0}
+    return source_of(state, folder, classes, sampling, **changes).draw(wanted, None).images
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -83,6 +87,12 @@ def test_a_trained_pipeline_knows_what_its_captions_mean(tmp_path):
     wanted = [(label, index) for index in range(4) for label in (0, 1)]
     images = draw(state, tmp_path / "pipeline", NAMES, wanted, 1.0)
     assert images[0::2].mean() + 60 < images[1::2].mean()
+
+
+def test_ddim_clips_what_a_pipeline_of_pixels_predicts(tmp_path):
+    state = fit(Entry("0" * 16, tmp_path / "store"), steps=1)
+    source = source_of(state, tmp_path / "pipeline", NAMES, {"sampler": "ddim"})
+    assert source.pipeline.scheduler.config.clip_sample
 
 
 def test_a_training_resumed_equals_uninterrupted(tmp_path):

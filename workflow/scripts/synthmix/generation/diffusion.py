@@ -4,7 +4,7 @@ The network is diffusers' UNet2DModel; one class more than the data set has stan
 classifier, everything random is a function of a seed and a step, so a resumed training equals one never stopped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,24 @@ def noise_schedule(generator: dict[str, Any]) -> DDPMScheduler:
         beta_schedule=generator["noise_schedule"],
         prediction_type=generator["prediction"],
     )
+
+
+def sampler(name: str, config: Mapping[str, Any], pixels: bool, **changes: Any) -> Any:
+    """The sampler of a network, by the configuration of the noise schedule that it was trained with.
+
+    Args:
+        name: a key of SAMPLERS.
+        config: of a scheduler of diffusers.
+        pixels: whether the network denoises pixels, which lie in [-1, 1], and not latents.
+        changes: to that configuration.
+    """
+    # Where next to nothing of an image is left, as at the end of a cosine schedule, an error of the predicted noise is
+    # divided by next to zero: DDIM clips the image; DPM-Solver's authors start at this logarithm of signal / noise.
+    if name == "ddim" and pixels:
+        changes["clip_sample"] = True
+    if name == "dpm-solver++" and config.get("prediction_type") == "epsilon":
+        changes["lambda_min_clipped"] = -5.1
+    return SAMPLERS[name].from_config(config, **changes)
 
 
 def fit(
@@ -184,14 +202,14 @@ def _denoise(
     labels = torch.tensor([label for label, _ in wanted], device=device)
     unlabelled = torch.full_like(labels, unet.config.num_class_embeds - 1)
     # Trailing steps start where training ends, at pure noise (Lin et al. 2024, arXiv:2305.08891).
-    sampler = SAMPLERS[sampling["sampler"]].from_config(schedule.config, timestep_spacing="trailing")
-    sampler.set_timesteps(sampling["steps"])
+    steps = sampler(sampling["sampler"], schedule.config, pixels=True, timestep_spacing="trailing")
+    steps.set_timesteps(sampling["steps"])
     guidance = sampling["guidance"]
     with engine.evaluating(unet):
-        for t in sampler.timesteps:
+        for t in steps.timesteps:
             output = unet(x, t, class_labels=labels).sample
             if guidance != 1:
                 free = unet(x, t, class_labels=unlabelled).sample
                 output = free + guidance * (output - free)
-            x = sampler.step(output, t, x).prev_sample
+            x = steps.step(output, t, x).prev_sample
     return x.clamp(-1, 1)

@@ -10,7 +10,8 @@ from PIL import Image
 
 from synthmix import files
 from synthmix.data import to_array
-from synthmix.generation.diffusion import SAMPLERS, batches
+from synthmix.generation import diffusion
+from synthmix.generation.diffusion import batches
 from synthmix.images.shards import Drawn, Wanted
 from synthmix.networks.weights import MissingWeightsError
 from synthmix.planning import initial_weights
@@ -65,7 +66,9 @@ def has_checker(folder: Path) -> bool:
     return any(files.read_json(folder / INDEX).get("safety_checker") or ())
 
 
-def load(auto: Any, folder: Path, device: str, precision: str, sampler: str, safety: bool = False) -> Any:
+def load(
+    auto: Any, folder: Path, device: str, precision: str, sampler: str, safety: bool = False, pixels: bool = False
+) -> Any:
     """A pipeline on its device, ready to draw; in half precision on a GPU, in single precision on the CPU.
 
     Args:
@@ -75,6 +78,7 @@ def load(auto: Any, folder: Path, device: str, precision: str, sampler: str, saf
         precision: float16, bfloat16 or float32, on a GPU.
         sampler: a key of diffusion.SAMPLERS.
         safety: whether to load the safety checker.
+        pixels: whether the pipeline denoises pixels; else latents.
 
     Raises:
         ValueError: the folder holds no such pipeline, or one that the sampler does not fit.
@@ -86,11 +90,11 @@ def load(auto: Any, folder: Path, device: str, precision: str, sampler: str, saf
     except (OSError, ValueError, RuntimeError, AttributeError, TypeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ValueError(f"{folder} cannot be loaded with diffusers' {auto.__name__} ({reason})") from error
-    wanted = SAMPLERS[sampler]
+    wanted = diffusion.SAMPLERS[sampler]
     if not isinstance(pipeline.scheduler, wanted) and wanted not in getattr(pipeline.scheduler, "compatibles", ()):
         own = type(pipeline.scheduler).__name__
         raise ValueError(f"{folder}: the pipeline's {own} cannot give way to sampler {sampler}: use another pipeline")
-    pipeline.scheduler = wanted.from_config(pipeline.scheduler.config)
+    pipeline.scheduler = diffusion.sampler(sampler, pipeline.scheduler.config, pixels)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
 

@@ -49,16 +49,13 @@ class Source:
 
         drawing, sampler = self.drawing, self.spec["sampling"]["sampler"]
         trained = drawing.get("trained")
-        folder = (
-            Path(self.inputs.index).parent
-            if trained == "train_from_scratch"
-            else pipelines.planned(drawing, self.settings)
-        )
+        own = trained == "train_from_scratch"
+        folder = Path(self.inputs.index).parent if own else pipelines.planned(drawing, self.settings)
         auto = AutoPipelineForImage2Image if drawing.get("img2img") else AutoPipelineForText2Image
         safety = bool(drawing.get("safety"))
         if safety and not pipelines.has_checker(folder):
             raise ValueError(f"{folder} has no safety checker: delete the generator's safety, or change its pipeline")
-        pipeline = pipelines.load(auto, folder, self.device, drawing["precision"], sampler, safety)
+        pipeline = pipelines.load(auto, folder, self.device, drawing["precision"], sampler, safety, pixels=own)
         if trained in layout.ADAPTERS:
             arrays, _ = files.read_arrays(self.inputs.adapter)
             learned = {name: torch.from_numpy(value) for name, value in arrays.items()}

@@ -163,7 +163,7 @@ def _layers(number: int) -> str:
 
 
 def _trained(each: Definition) -> str:
-    predicted = {"v_prediction": "velocity [@salimans2022]", "epsilon": "noise"}[each.get("prediction", "epsilon")]
+    predicted = {"v_prediction": "velocity [@salimans2022]", "epsilon": "noise"}[each["prediction"]]
     schedule = {"squaredcos_cap_v2": "a cosine noise schedule [@nichol2021]", "linear": "a linear noise schedule"}
     text = (
         f"it predicts the {predicted} under {schedule[each['noise_schedule']]} of {each['train_timesteps']} steps, "
@@ -182,19 +182,24 @@ def _seen(each: Definition) -> str:
 
 
 def _pools(used: Definitions) -> Iterator[str]:
-    trained = False
+    starts = set[bool]()  # whether sampling leaves out the noisiest times
     for name, each in used["pools"].items():
         text = f"`{name}`: {each['per_class']} images a class of `{each['generator']}`"
-        if used["generators"][each["generator"]]["kind"] != "files":
+        generator = used["generators"][each["generator"]]
+        if generator["kind"] != "files":
             guidance = each["guidance"]
             guided = (
                 "without guidance" if guidance == 1 else f"classifier-free guidance [@ho2022] of scale {guidance:g}"
             )
             text += f", drawn by {SAMPLERS[each['sampler']]} in {each['steps']} steps, {guided}"
-            trained |= used["generators"][each["generator"]]["kind"] == "ddpm"
+            own = generator.get("train_from_scratch") or generator
+            if "prediction" in own:
+                starts.add(own["prediction"] == "epsilon" and each["sampler"] == "dpm-solver++")
         yield f"{text}."
-    if trained:
-        yield "Sampling steps of networks trained here end at pure noise, as in training [@lin2024]."
+    if starts:
+        yield "Sampling of networks trained here starts at pure noise, as training ends [@lin2024]."
+    if True in starts:
+        yield "Of those that predict noise, DPM-Solver++ leaves out steps where log(signal / noise) is below -5.1."
 
 
 def _filters(used: Definitions) -> Iterator[str]:

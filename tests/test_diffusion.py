@@ -13,6 +13,7 @@ from PIL import Image
 
 from synthmix.generation import diffusion, small_pipeline
 from synthmix.generators.ddpm import Source
+from synthmix.networks.measuring import DivergedError
 from synthmix.planning.configuration import ConfigurationError, read_studies, read_yaml
 from synthmix.planning.schema import read_schema
 from synthmix.store import Entry
@@ -99,6 +100,11 @@ def test_a_trained_generator_knows_its_classes(fit):
     assert dark.max() < bright.min()
     assert dark.mean() < 80
     assert bright.mean() > 175
+
+
+def test_a_training_that_diverges_says_so(fit):
+    with pytest.raises(DivergedError, match="not finite by step 6: lower the generator's learning_rate"):
+        fit(**SMALL | {"steps": 120}, learning_rate=1e38, warmup_steps=0)
 
 
 def test_training_twice_gives_the_same_weights(fit):
@@ -288,6 +294,13 @@ def test_guidance_of_1_takes_no_second_pass(untrained, guidance, passes):
     finally:
         handle.remove()
     assert seen == [[3, 4], [10, 10]][:passes] * 5
+
+
+def test_pixels_that_are_not_finite_are_refused():
+    unet = diffusion.network(GENERATOR, 1, 8, 2).eval()
+    torch.nn.init.constant_(unet.conv_out.bias, torch.nan)
+    with pytest.raises(ValueError, match="pixels that are not finite: lower its learning_rate"):
+        sample(unet, [(0, 0)])
 
 
 def test_guidance_of_0_forgets_the_class(untrained):

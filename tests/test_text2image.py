@@ -76,6 +76,13 @@ def test_what_is_asked_for_changes_the_image(folder, drawn, change):
     assert (source(folder, **change).draw([(0, 0)], None).images[0] != drawn.images[0]).any()
 
 
+def test_pixels_that_are_not_finite_are_refused(folder):
+    broken = source(folder)
+    torch.nn.init.constant_(broken.pipeline.vae.decoder.conv_out.bias, torch.nan)
+    with pytest.raises(ValueError, match="pixels that are not finite: give the generator `precision: float32`"):
+        broken.draw([(0, 0)], None)
+
+
 def test_images_start_from_real_ones_of_their_class(folder, tmp_path):
     images = np.zeros((4, 8, 8, 3), np.uint8)
     images[2:] = 255  # the dogs

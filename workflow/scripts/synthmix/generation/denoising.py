@@ -3,6 +3,7 @@
 What is random in a step is a function of the seed and the step's number: a resumed training equals one never stopped.
 """
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from synthmix.interruption import Interruption
+from synthmix.networks.measuring import DivergedError
 from synthmix.networks.parallel import Team
 from synthmix.store import Entry
 from synthmix.training import arrays, restore, tensors
@@ -39,6 +41,9 @@ def optimise(
         stop: when to save, and whether to stop.
         team: the processes that share the training; all of them call this, with networks from `team.shared` in
             `loss_at`.
+
+    Raises:
+        DivergedError: the loss is not finite.
 
     Returns:
         The finished state: `model` (arrays by name: the trained parameters), `history` (rows), `facts`.
@@ -79,6 +84,8 @@ def optimise(
             since = step + 1 - (state["history"][-1]["step"] if state["history"] else 0)
             seconds = time.monotonic() - started
             row = {"step": step + 1, "seconds": round(seconds, 3), "loss": team.mean(total).item() / since}
+            if not math.isfinite(row["loss"]):
+                raise DivergedError(f"the loss is not finite by step {step + 1}: lower the generator's learning_rate")
             state["history"].append(row)
             total.zero_()
             left = seconds / (step + 1) * (steps - step - 1)

@@ -100,6 +100,9 @@ def fit(
         device: "cpu" or "cuda".
         processes: how many share the training, each on a GPU of its own; the result depends on it by rounding alone.
 
+    Raises:
+        DivergedError: the loss is not finite.
+
     Returns:
         The finished state: `model` (arrays by name: the averaged weights), `history` (rows), `facts`.
     """
@@ -171,9 +174,14 @@ def sample(
         wanted: (class, index in class) of each image.
         seed: the pool's seed.
         device: "cpu" or "cuda".
+
+    Raises:
+        ValueError: an image is not finite.
     """
     drawn = [_denoise(unet, schedule, sampling, part, seed, device) for part in batches(wanted, sampling["batch_size"])]
     images = torch.cat(drawn)[: len(wanted)]
+    if not images.isfinite().all():
+        raise ValueError("the generator draws pixels that are not finite: lower its learning_rate and train it again")
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 

@@ -130,6 +130,9 @@ def draw(
         images_of: (a batch, its random generators) -> float (N, H, W, C) in [0, 1].
         flags_of: uint8 images (N, H, W, C) -> bool (N,); None: nothing is flagged.
         size, channels: of the data set's images, which the drawn ones are brought to by its own chain.
+
+    Raises:
+        ValueError: an image is not finite.
     """
     images: dict[tuple[int, int], np.ndarray] = {}
     flagged = dict.fromkeys(wanted, False)
@@ -150,7 +153,11 @@ def draw(
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Float images in [0, 1] as uint8."""
+    """Float images in [0, 1] as uint8. Raises ValueError where one is not finite."""
+    if not np.isfinite(images).all():
+        raise ValueError(
+            "the pipeline draws pixels that are not finite: give the generator `precision: float32` or another pipeline"
+        )
     return (np.asarray(images, dtype=np.float32) * 255).round().clip(0, 255).astype(np.uint8)
 
 

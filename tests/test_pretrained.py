@@ -81,6 +81,16 @@ def test_files_of_other_implementations_are_read_in_their_order(
         assert torch.equal(value, same)
 
 
+def test_safetensors_of_other_implementations_have_no_order(
+    vit: tuple[Path, dict[str, Tensor]], tmp_path: Path
+) -> None:
+    """Their layers are sorted by name: batch norms and others of one shape would change places."""
+    _, values = vit
+    save_file({f"net.{key}": value for key, value in values.items()}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"other\.safetensors has other names for the layers of test_vit, .* \.pth"):
+        built(timm_model, {**VIT, "weights": str(tmp_path / "other.safetensors")}, tmp_path)
+
+
 def test_random_layers_stay_random(tmp_path: Path) -> None:
     """As in the study `cars`, where the whole classifier of VGG starts random; here conv5 of a smaller network."""
     torch.manual_seed(1)

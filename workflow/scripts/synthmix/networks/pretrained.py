@@ -58,7 +58,7 @@ def load(network: nn.Module, path: Path, name: str, whole: nn.Module | None = No
     """Copy the weights of a file into a network.
 
     They are found by name; where names differ, as in files of other implementations of the same network, by their order
-    in the whole network.
+    in the whole network, which PyTorch's files keep and safetensors sorts by name.
 
     Args:
         network: where they go.
@@ -68,7 +68,8 @@ def load(network: nn.Module, path: Path, name: str, whole: nn.Module | None = No
         spared: beginnings of the names of layers that stay as they are.
 
     Raises:
-        ValueError: the file is damaged or of another network, or a spared layer does not exist.
+        ValueError: the file is damaged, of another network or without the order of layers that its names would need, or
+            a spared layer does not exist.
     """
     state = network.state_dict()
     for prefix in spared:
@@ -78,6 +79,11 @@ def load(network: nn.Module, path: Path, name: str, whole: nn.Module | None = No
     wanted = {key: value for key, value in _without_counters(state).items() if not _any_belongs(key, spared)}
     values = _without_counters(_read(path, name))
     if not wanted.keys() <= values.keys() and len(values) == len(known):
+        if path.suffix == ".safetensors":
+            raise ValueError(
+                f"{path} has other names for the layers of {name}, and safetensors keeps no order to go by: rename "
+                "them, or give a .pth of the same weights"
+            )
         values = dict(zip(known, values.values(), strict=True))
     problems = [f"it has no {key}" for key in wanted if key not in values]
     problems += [f"{key} is no layer of the network" for key in values if key not in known]

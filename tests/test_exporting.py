@@ -125,15 +125,15 @@ PROMPTED = {
 
 
 @pytest.fixture
-def prompted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], exports.ExportedPool]:
+def prompted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., exports.ExportedPool]:
     """A pool of two classes with prompts, under a rule for flagged images; class 1 has a flagged one."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "studies").mkdir()
     (tmp_path / "prompts.csv").write_text("class,prompt,negative_prompt\n0,a ring,\n1,a bar | a line,blurred\n")
 
-    def made(safety: str) -> exports.ExportedPool:
+    def made(safety: str, **generator: object) -> exports.ExportedPool:
         study = copy.deepcopy(PROMPTED)
-        study["generators"]["asked"]["safety"] = safety
+        study["generators"]["asked"] |= {"safety": safety, **generator}
         (tmp_path / "studies/study.yaml").write_text(json.dumps(study))
         plan = Plan({}, read_studies("studies", ["study"]))
         meta = {"classes": ["0", "1"], "size": [8, 8], "channels": 1, "counts": {"train": {"0": 3, "1": 4}}}
@@ -151,7 +151,15 @@ def prompted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
     return made
 
 
-def test_prompts_and_flags(prompted: Callable[[str], exports.ExportedPool], tmp_path: Path) -> None:
+def test_images_that_start_from_real_ones_say_so(prompted: Callable[..., exports.ExportedPool], tmp_path: Path) -> None:
+    pool = prompted("drop", img2img={"strength": 0.5})
+    with exporting.whole_folder(tmp_path / "changed") as folder:
+        pool.write(folder)
+    text = (tmp_path / "changed/README.md").read_text()
+    assert "saw: all 7 train images of data set digits, as starting points, after images that are unknown." in text
+
+
+def test_prompts_and_flags(prompted: Callable[..., exports.ExportedPool], tmp_path: Path) -> None:
     pool = prompted("drop")
     pool.require()
     with exporting.whole_folder(tmp_path / "drop") as folder:

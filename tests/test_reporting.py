@@ -16,6 +16,7 @@ import written
 
 from synthmix.analysis import statistics
 from synthmix.checks.study import DEFINITIONS
+from synthmix.planning import kinds
 from synthmix.planning.schema import read_schema
 from synthmix.reporting import Report, composition
 from synthmix.reports import answers, citations, classifier_methods, contents, limitations, markup, methods, rendering
@@ -352,6 +353,37 @@ def test_limitations_say_what_corrected_comparisons_can_reach(pairs: list[int], 
 def test_one_seed_has_no_interval(seeds: int, says: str) -> None:
     text = limitations.limitations(FEW, [], RUNS[:seeds], None)[0]
     assert says in text
+
+
+@pytest.mark.parametrize(
+    ("generator", "scope"),
+    [
+        ({"kind": "ddpm"}, "full"),
+        ({"kind": "ddpm", "train_on": {"real": 3}}, "same"),
+        ({"kind": "text2image"}, "unknown"),
+        ({"kind": "text2image", "img2img": {"strength": 0.5}}, "fine-tuned"),
+        ({"kind": "text2image", "lora": {"rank": 4}}, "fine-tuned"),
+        ({"kind": "text2image", "train_from_scratch": {"steps": 1}, "img2img": {"strength": 0.5}}, "full"),
+        ({"kind": "files"}, "unknown"),
+    ],
+)
+def test_which_real_images_a_generator_saw(generator: dict[str, Any], scope: str) -> None:
+    assert kinds.scope(generator) == scope
+
+
+@pytest.mark.parametrize(("real", "warned"), [(30, True), (1149, False), (0, False)])
+@pytest.mark.parametrize("scope", ["full", "fine-tuned"])
+def test_a_full_data_generator_behind_few_images_is_a_limitation(scope: str, real: int, warned: bool) -> None:
+    arm = {"dataset": "digits", "model": "cnn", "recipe": "steps", "training_set": "mixed", "pool": "pool"}
+    seen = {"generator_scope": scope, "generator_real_images": 1149 if scope == "full" else None}
+    experiments = pd.DataFrame([{**arm, **seen, "real_images": real, "seed": seed} for seed in range(3)])
+    counts = {"train": {"0": 1000, "1": 149}, "test": {"0": 100, "1": 100}}
+    splits = {"val": {"from": "train"}, "test": {"from": "test"}}
+    empty = {"generators": {}, "models": {}, "extractors": {}, "recipes": {}, "training_sets": {}}
+    spec = {"definitions": empty, "published": []}
+    meta = [{"name": "digits", "counts": counts, "splits": splits}]
+    found = limitations.limitations(spec, meta, experiments, None)
+    assert any(text.startswith("Behind `mixed` stands a full-data generator") for text in found) == warned
 
 
 def test_published_values_that_cannot_be_compared_are_counted() -> None:

@@ -202,11 +202,12 @@ def _saw(facts: Mapping[str, Any]) -> str:
     known = " ".join(str(meta["source"][key]) for key in ("source", "name", "version") if meta["source"].get(key))
     source = f" Data set {dataset}: {known}, SHA-256 of its images `{meta['source']['sha256'][:16]}`."
     each = (facts["generator"]["train_on"] or {}).get("real")
+    how = "after images" if facts["trainer"] else "as starting points, after images"
     words = {
         "full": f"{train} and no others; no validation or test image.",
         "same": f"{each} real images per class of data set {dataset}, its own for each seed; none of val or test.",
-        "fine-tuned": f"{train}, after images that are unknown.",
-        "unknown": "unknown" + (f", and {train} as starting points." if facts["generator"]["img2img"] else "."),
+        "fine-tuned": f"{train}, {how} that are unknown.",
+        "unknown": "unknown.",
     }
     return words[facts["scope"]] + source
 
@@ -246,7 +247,7 @@ def _trained_on(facts: Mapping[str, Any]) -> str:
         scopes = {
             "full": "saw all train images",
             "same": "saw the classifier's own real images",
-            "fine-tuned": "saw all train images, after images that are unknown",
+            "fine-tuned": "saw all train images, and others that are unknown",
             "unknown": "saw images that are unknown",
         }
         text += f"Generated images come from pool `{seen['pool']}`, whose generator {scopes[seen['generator_scope']]}. "

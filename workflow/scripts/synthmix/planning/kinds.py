@@ -22,12 +22,12 @@ def trainer(generator: Definition) -> str | None:
 
 def scope(generator: Definition) -> str:
     """Which real images a generator saw: "same" as its classifier, "full": all of train and no others, "fine-tuned":
-    all of train after images that are unknown, or "unknown"."""
+    all of train, by training or as what its images start from, after images that are unknown, or "unknown"."""
     if generator.get("train_on"):
         return "same"
-    if trainer(generator) in layout.ADAPTERS:
-        return "fine-tuned"
-    return "full" if trainer(generator) else "unknown"
+    if trainer(generator) and trainer(generator) not in layout.ADAPTERS:
+        return "full"
+    return "fine-tuned" if trainer(generator) or generator.get("img2img") else "unknown"
 
 
 def entries_of(generator: Definition) -> tuple[tuple[str, ...], ...]:

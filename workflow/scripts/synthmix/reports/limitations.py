@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from synthmix.analysis.statistics import holm
-from synthmix.experiments import arms
+from synthmix.experiments import arms, constant
 from synthmix.planning import initial_weights, kinds
 from synthmix.reports.formatting import count, p_value
-from synthmix.tables.accuracy import FEW_SHOT, FEWER, IMBALANCED, scope
+from synthmix.tables.accuracy import FEW_SHOT, FEWER, FINE_TUNED, IMBALANCED, scope
 
 LEVEL = 0.05
 Meta = Mapping[str, Any]  # of a data set: its meta.json
@@ -29,7 +29,7 @@ def limitations(
     if experiments is not None:
         found += [
             *_seeds(experiments, comparisons),
-            *_few_shot(experiments),
+            *_few_shot(experiments, meta),
             *_training(spec),
             *_imbalance(spec, experiments),
         ]
@@ -63,8 +63,14 @@ def _seeds(experiments: pd.DataFrame, comparisons: pd.DataFrame | None) -> Itera
     yield "All comparisons on a data set share its one test split: they go wrong together where it is unusual."
 
 
-def _few_shot(experiments: pd.DataFrame) -> Iterator[str]:
-    names = [arm.training_set for arm, runs in arms(experiments) if scope(runs) in (FEW_SHOT, FEWER)]
+def _few_shot(experiments: pd.DataFrame, meta: Sequence[Meta]) -> Iterator[str]:
+    train = {each["name"]: sum(each["counts"]["train"].values()) for each in meta}
+    names = [
+        arm.training_set
+        for arm, runs in arms(experiments)
+        if scope(runs) in (FEW_SHOT, FEWER)
+        or (scope(runs) == FINE_TUNED and 0 < (constant(runs, "real_images") or 0) < train[arm.dataset])
+    ]
     if names:
         yield (
             f"Behind {_named(names)} stands a full-data generator: it saw more real images than the classifier. These "

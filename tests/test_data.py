@@ -274,6 +274,13 @@ def test_images_of_several_sizes_need_a_resolution(tmp_path):
     assert prepare(tmp_path, dataset, resolution=6).meta["size"] == [6, 6]
 
 
+def test_images_that_are_not_square_need_a_resolution(tmp_path):
+    dataset = parquet(tmp_path / "a.parquet", pixels(30, (8, 10)), [0, 1] * 15)
+    with pytest.raises(DatasetError, match=r"images are not square \(10x8\): give `resolution`"):
+        prepare(tmp_path, dataset)
+    assert prepare(tmp_path, dataset, resolution=8).meta["size"] == [8, 8]
+
+
 # files
 
 
@@ -677,6 +684,5 @@ def test_upright(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         image.save(path, exif=exif)
     dataset = {"source": "folder", "train": str(tmp_path / "photos"), "val": 2, "test": 2, "seed": 0}
-    prepared = prepare(tmp_path, dataset)
-    assert prepared.meta["size"] == [24, 12]
+    prepared = prepare(tmp_path, dataset, resolution=12)  # the centre of 12 x 24 pixels
     assert np.all(np.diff(prepared.splits["train"].images[0, :, 5, 0].astype(int)) == 10)

@@ -185,9 +185,11 @@ def open_image(rows: Rows, position: int) -> Image.Image:
 
 
 def _format(rows: Rows, position: int, dataset: Mapping[str, Any]) -> tuple[tuple[int, int], int]:
-    """(height, width) and channels of all images: as asked for, else those of the first train image."""
+    """(height, width), both equal, and channels of all images: as asked for, else those of the first train image."""
     first = open_image(rows, position)
     side = dataset.get("resolution")
+    if not side and first.height != first.width:
+        raise DatasetError(f"images are not square ({first.width}x{first.height}): give `resolution`")
     channels = dataset.get("channels") or (1 if first.mode in _GREY else 3)
     return (side, side) if side else (first.height, first.width), channels
 

@@ -198,6 +198,15 @@ def test_logits_come_in_order_and_leave_the_mode_alone():
     assert not model.training
 
 
+def test_rows_of_features_are_no_images():
+    seen = []
+    head = nn.Linear(1000, 2)
+    head.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    features = torch.rand(5000, 1000)
+    torch.testing.assert_close(engine.logits(head, features), head(features).detach())
+    assert seen[:-1] == [4096, 904]
+
+
 def test_each_part_gets_its_own_mode_back():
     """Batch norms of frozen parts stay in evaluation mode between steps, whatever is measured there."""
     model = engine.Classifier(nn.Sequential(nn.Flatten(), nn.BatchNorm1d(3), nn.Dropout(0.5)), 3)

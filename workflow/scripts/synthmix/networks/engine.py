@@ -12,10 +12,11 @@ from torch import Tensor, nn
 # not fit into its caches. GPUs want more.
 PIXELS = 2**19
 ON_GPU = 8  # times as many
+ROWS = 4096  # of features, likewise
 
 
 class Divisible(Protocol):
-    """uint8 images (N, C, H, W) that come in parts on the device: a tensor, or feeding.Streamed."""
+    """uint8 images (N, C, H, W) or features (N, D) that come in parts on the device: a tensor, or feeding.Streamed."""
 
     @property
     def shape(self) -> Any: ...
@@ -126,9 +127,13 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 def logits(model: nn.Module, images: Divisible, batch_size: int | None = None) -> Tensor:
-    """Logits (N, classes), float32, of uint8 images (N, C, H, W); batch_size: default 1024, fewer of large images."""
-    side = getattr(getattr(model, "network", None), "input_size", None) or max(images.shape[-2:])
-    on_cpu = str(images.device) == "cpu"
-    batch_size = batch_size or max(1, min(1024, PIXELS * (1 if on_cpu else ON_GPU) // side**2))
+    """Logits (N, classes), float32, of uint8 images (N, C, H, W), or of what a network takes in their place, float32
+    features (N, D); batch_size: default 1024 images, fewer of large ones, or 4096 rows of features."""
+    if batch_size is None and len(images.shape) == 2:
+        batch_size = ROWS
+    elif batch_size is None:
+        side = getattr(getattr(model, "network", None), "input_size", None) or max(images.shape[-2:])
+        on_cpu = str(images.device) == "cpu"
+        batch_size = max(1, min(1024, PIXELS * (1 if on_cpu else ON_GPU) // side**2))
     with evaluating(model):
         return torch.cat([model(part).float() for part in images.split(batch_size)])

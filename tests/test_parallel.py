@@ -172,6 +172,21 @@ def test_two_processes_train_a_classifier_as_one_does_and_go_on_where_any_number
     assert_same_training(classify(tmp_path / "three", 1, where), one)
 
 
+@pytest.mark.parametrize("processes", [1, 2, 5, 12])
+def test_some_of_the_images_are_measured_as_by_themselves(monkeypatch, processes):
+    """11 images, of which the last processes have none that count."""
+    random = torch.Generator().manual_seed(0)
+    rows, labels = torch.rand(11, 3, generator=random), torch.arange(11) % 3
+    among, network = torch.arange(11) < 4, torch.nn.Identity()
+    parts = []
+    for rank in range(processes):
+        team = Team("cpu", SimpleNamespace(process_index=rank, num_processes=processes))
+        monkeypatch.setattr(team, "mean", lambda value: parts.append(value) or value)
+        measuring.measure(network, rows, labels, team, among)
+    expected = [measuring.measure(network, rows[own], labels[own], Team("cpu"))[0] for own in (slice(None), among)]
+    np.testing.assert_allclose(torch.stack(parts).mean(0), expected)
+
+
 @pytest.mark.parametrize(("count", "size"), [(8, 3), (3, 3), (2, 3), (1, 2)])
 def test_the_shares_of_a_batch_make_up_its_mean(count, size):
     """With fewer images than processes, too."""

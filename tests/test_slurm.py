@@ -34,6 +34,7 @@ SHORT, LONG = "batch_size: 16, epochs: 2,", f"batch_size: 16, steps: {STEPS},"
 CLOCK = {
     "seconds",
     "train_seconds",
+    "validation_seconds",
     "images_per_second",
     "test_images_per_second",
     "max_rss_mb",

@@ -95,7 +95,7 @@ def assert_equal(one, other):
         [{k: v for k, v in row.items() if k != "seconds"} for row in state["history"]] for state in (one, other)
     ]
     assert timeless[0] == timeless[1]
-    clock = ("train_seconds", "seconds", "images_per_second", "max_rss_mb")
+    clock = ("train_seconds", "validation_seconds", "seconds", "images_per_second", "max_rss_mb")
     facts = [{k: v for k, v in state["facts"].items() if k not in clock} for state in (one, other)]
     assert facts[0] == facts[1]
 
@@ -340,6 +340,29 @@ def test_a_searched_recipe_is_measured_on_a_selection_and_keeps_the_same_weights
     best = train("best-val", name="02", searched=True)
     accuracies = [row["selection_accuracy"] for row in best["history"]]
     assert best["facts"]["selection_accuracy"] == max(accuracies)
+
+
+@pytest.mark.parametrize("stops", [[], [2, 3]])
+def test_validation_is_timed_by_itself_and_no_image_of_it_is_predicted_twice(data, tmp_path, monkeypatch, stops):
+    """By a clock that a pass in training moves by 1 and one in validation by 100: one of val, one of `generated`."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: clock.now))
+
+    def build(*arguments):
+        network = cnn_block.build(*arguments)
+        network.register_forward_pre_hook(
+            lambda own, _: setattr(clock, "now", clock.now + (1 if own.training else 100))
+        )
+        return network
+
+    spec, entry = {"model": {"width": 2}, "recipe": RECIPES["best-val"]}, Entry("00", tmp_path)
+    for stop in stops:
+        with pytest.raises(SystemExit):
+            fit(build, spec, 0, data, entry, StopAt([stop]), "cpu")
+    state = fit(build, spec, 0, data, entry, NEVER, "cpu")
+    assert state["facts"]["train_seconds"] == state["facts"]["steps"]
+    assert state["facts"]["validation_seconds"] == 200 * len(state["history"])
+    assert state["facts"]["images_per_second"] == round(state["facts"]["images"] / state["facts"]["steps"], 1)
 
 
 # ---- parts of a batch, clipping, smoothing ---------------------------------------------------------------------------

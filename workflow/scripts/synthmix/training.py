@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from synthmix.images import feeding, mapped
+from synthmix.images import feeding
 from synthmix.images.augmentation import augment
 from synthmix.images.draws import TrainingSet, class_ranks
 from synthmix.images.feeding import Order, Streamed
@@ -131,7 +131,7 @@ def _fit(
     order = Order(len(labels), recipe["batch_size"], seed)
     rules, stopped = Stopping(recipe.get("stop"), order.per_epoch, device), None
     schedule = Schedule(recipe, steps, order.per_epoch)
-    state = state or {"step": 0, "history": [], "seconds": 0.0, "best": None, "sum": [0.0, 0.0, 0]}
+    state = state or {"step": 0, "history": [], "seconds": 0.0, "best": None, "sum": [0.0, 0.0, 0], "validating": 0.0}
     if "model" in state:
         model.load_state_dict(tensors(state["model"]))
         restore(optimizer, state["optimizer"])
@@ -143,7 +143,9 @@ def _fit(
         trained = frozen.head(model)
         see = partial((features or frozen.Features()).of, model, device=device)
         images = see(data.train.images)
-    watched = {name: (see(shown), own.to(device)) for name, (shown, own) in _watched(data, recipe, seed).items()}
+    watched = {name: (see(shown), torch.from_numpy(own).to(device)) for name, (shown, own) in _watched(data).items()}
+    selection = _selection(data, recipe, seed)
+    selecting = None if selection is None else torch.from_numpy(selection).to(device)
     every = validation_interval(recipe, steps, order.per_epoch)
     random, augmentation = torch.Generator(), recipe.get("augment") or "none"
     forward: Any = team.shared(trained)
@@ -174,12 +176,14 @@ def _fit(
         total += torch.stack([loss * seen, correct.double(), loss.new_tensor(seen)])
         stopped = rules.after_step(done, seen - correct, _agreed(time.monotonic() - started, rules, team))
         if done % every == 0 or done == steps or stopped:
-            seconds = time.monotonic() - started
-            state["history"].append(history_row(trained, done, order.per_epoch, total, watched, seconds, team))
+            sums, looked = total.tolist(), time.monotonic()  # a GPU has done its steps by then
+            row = history_row(trained, done, order.per_epoch, sums, watched, selecting, looked - started, team)
+            state["history"].append(row)
             total.zero_()
             _keep_best(state, model, recipe)
             schedule.after_validation(state["history"][-1])
             stopped = stopped or rules.after_validation(done, state["best"])
+            state["validating"] += time.monotonic() - looked
         if stopped or done == steps:
             break
         if stop.due():
@@ -188,15 +192,16 @@ def _fit(
             if team.first:
                 entry.save({**state, "model": arrays(model.state_dict()), "optimizer": arrays(optimizer.state_dict())})
             stop.done()
-    seconds = time.monotonic() - started
+    seconds = time.monotonic() - started - state["validating"]
     if state["best"]:
         model.load_state_dict(tensors(state["best"]["model"]))
-    train_loss, _, train_error = measure(trained, images, labels, team)
+    ((train_loss, _, train_error),) = measure(trained, images, labels, team)
     facts = {
         "steps": done,
         "epochs": round(done / order.per_epoch, 3),
         "images": min(done * recipe["batch_size"], round(done / order.per_epoch * len(labels))),
         "train_seconds": round(seconds, 3),
+        "validation_seconds": round(state["validating"], 3),
         "parameters": sum(p.numel() for p in model.parameters()),
         "stopped_by": stopped if stopped and done < steps else "steps" if recipe.get("steps") else "epochs",
         "kept_step": state["best"]["step"] if state["best"] else done,
@@ -206,7 +211,7 @@ def _fit(
         "real_images": data.train.real,
         "repeated_images": data.train.repeated,
         "synthetic_images": len(labels) - data.train.real - data.train.repeated,
-        "selection_images": len(watched["selection"][1]) if "selection" in watched else None,
+        "selection_images": None if selection is None else int(selection.sum()),
     }
     kept = next(row for row in state["history"] if row["step"] == facts["kept_step"])
     facts |= {name: kept.get(name) for name in ("selection_loss", "selection_accuracy")}
@@ -246,16 +251,19 @@ def _agreed(seconds: float, rules: Stopping, team: Team) -> float:
     return team.mean(torch.tensor(seconds, dtype=torch.float64, device=team.device)).item()
 
 
-def _watched(data: Data, recipe: dict[str, Any], seed: int) -> dict[str, tuple[Images, Tensor]]:
-    """The images and labels that are looked at: val, generated ones, and what selects checkpoint, rate or recipe."""
+def _watched(data: Data) -> dict[str, tuple[Images, np.ndarray]]:
+    """The images and labels that are looked at: val, and generated ones."""
     sets: dict[str, tuple[Images, np.ndarray]] = {"val": (data.val_images, data.val_labels)}
-    if data.train.monitor is not None:
-        sets["generated"] = data.train.monitor
-    if recipe["checkpoint"] == "best-val" or recipe["schedule"] == "plateau" or recipe.get("searched"):
-        # A few-shot run that was steered by a large validation set would have seen more than its few images.
-        balanced = np.lexsort((data.val_labels, class_ranks(data.val_labels, seed)))[: data.train.real]
-        sets["selection"] = (mapped.chosen(data.val_images, balanced), data.val_labels[balanced])
-    return {name: (images, torch.from_numpy(labels)) for name, (images, labels) in sets.items()}
+    return sets if data.train.monitor is None else {**sets, "generated": data.train.monitor}
+
+
+def _selection(data: Data, recipe: dict[str, Any], seed: int) -> np.ndarray | None:
+    """The val images that select checkpoint, rate or recipe, bool (N,); None where nothing is selected."""
+    if recipe["checkpoint"] != "best-val" and recipe["schedule"] != "plateau" and not recipe.get("searched"):
+        return None
+    # A few-shot run that was steered by a large validation set would have seen more than its few images.
+    balanced = np.lexsort((data.val_labels, class_ranks(data.val_labels, seed)))[: data.train.real]
+    return np.isin(np.arange(len(data.val_labels)), balanced)
 
 
 def _keep_best(state: dict[str, Any], model: nn.Module, recipe: dict[str, Any]) -> None:

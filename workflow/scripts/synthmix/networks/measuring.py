@@ -27,18 +27,37 @@ def share(team: Team, count: int) -> tuple[slice, float]:
     return (team.part(count), team.weight(count)) if count >= team.size else (slice(0, count), 1.0)
 
 
-def measure(network: nn.Module, images: Tensor | Streamed, labels: Tensor, team: Team) -> tuple[float, float, float]:
-    """Mean cross-entropy, accuracy and error of a network in evaluation mode; equal in all processes."""
+def measure(
+    network: nn.Module, images: Tensor | Streamed, labels: Tensor, team: Team, among: Tensor | None = None
+) -> list[list[float]]:
+    """Mean cross-entropy, accuracy and error of a network in evaluation mode; equal in all processes.
+
+    Args:
+        network: in evaluation mode or not.
+        images, labels: what it takes, and int64 (N,).
+        team: the processes that share the work.
+        among: bool (N,), some of the images, of which the same three are returned next.
+    """
     rows, weight = share(team, len(labels))
     output, wanted = engine.logits(network, images[rows]), labels[rows]
     right = output.argmax(1) == wanted
-    found = torch.stack([F.cross_entropy(output, wanted).double(), right.double().mean(), (~right).double().mean()])
-    loss, accuracy, error = team.mean(found * weight).tolist()
-    return loss, accuracy, error
+    each = torch.stack([F.cross_entropy(output, wanted, reduction="none").double(), right.double(), (~right).double()])
+    means = [each.mean(1) * weight]
+    if among is not None:  # of which a process may have none
+        means.append(each[:, among[rows]].sum(1) * (weight * len(labels) / len(wanted)) / among.sum())
+    found: list[list[float]] = team.mean(torch.stack(means)).tolist()
+    return found
 
 
 def history_row(
-    network: nn.Module, step: int, per_epoch: int, total: Tensor, watched: Watched, seconds: float, team: Team
+    network: nn.Module,
+    step: int,
+    per_epoch: int,
+    sums: list[float],
+    watched: Watched,
+    selection: Tensor | None,
+    seconds: float,
+    team: Team,
 ) -> dict[str, Any]:
     """A row of the history.
 
@@ -46,19 +65,22 @@ def history_row(
         network: in evaluation mode or not.
         step: steps done.
         per_epoch: steps of an epoch.
-        total: float64 (3,), loss (summed over images), right predictions and images of the steps since the last row.
-        watched: what is looked at.
+        sums: loss (summed over images), right predictions and images of the steps since the last row.
+        watched: what is looked at, val among it.
+        selection: bool (N,), the val images that select checkpoint, rate or recipe.
         seconds: of training so far.
         team: the processes that share the training.
 
     Raises:
         DivergedError: the loss is not finite.
     """
-    loss, correct, seen = total.tolist()
+    loss, correct, seen = sums
     if not math.isfinite(loss):
         raise DivergedError(f"the training loss is not finite by step {step}: lower the recipe's learning_rate")
     row = {"step": step, "epoch": round(step / per_epoch, 3), "seconds": round(seconds, 3)}
     row |= {"images": int(seen), "train_loss": loss / seen, "train_accuracy": correct / seen}
     for name, (images, labels) in watched.items():
-        row[f"{name}_loss"], row[f"{name}_accuracy"], _ = measure(network, images, labels, team)
+        found = measure(network, images, labels, team, selection if name == "val" else None)
+        for part, (loss, accuracy, _) in zip((name, "selection"), found, strict=False):
+            row |= {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
     return row

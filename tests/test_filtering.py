@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from synthmix.data import Split
 from synthmix.extractors import clip
-from synthmix.features.extraction import Features
+from synthmix.features.extraction import FeatureExtractor, Features
 from synthmix.files import DamagedFileError
 from synthmix.filtering import TooFewImagesError, View, choose
 from synthmix.filters import clip_score, confidence, distance, diversity
@@ -177,6 +177,21 @@ def test_clip_score_refuses_weights_without_text_and_names_what_is_missing(tmp_p
 
 SELECTION = {"among": 8, "keep": 3}
 VIEW = View(TRAIN, CLASSES, None, {}, None, Path(), True, "cpu")  # type: ignore[arg-type] (the scores below use none)
+
+
+def test_features_are_extracted_in_the_precision_of_the_extractor() -> None:
+    class Weighted(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
+            return images.float().flatten(1) @ torch.full((12, 1), 0.1), None
+
+    extractor = FeatureExtractor("sum", Weighted(), 1, "0" * 64, {})
+    found = {}
+    for precision in ("float32", "bfloat16"):
+        view = View(TRAIN, CLASSES, extractor, {"precision": precision}, None, Path(), True, "cpu")
+        found[precision] = view.features(pool_of(8)).values
+        assert view.real.values.shape == (3, 1)
+    np.testing.assert_allclose(found["bfloat16"], found["float32"], rtol=0.01)
+    assert (found["bfloat16"] != found["float32"]).any()
 
 
 def by_index(selection: object, images: Pool, prompts: object, view: View) -> np.ndarray:

@@ -37,12 +37,16 @@ class View:
 
     def features(self, images: Pool) -> Features:
         """The extractor's features of generated images, in their order."""
-        return extract(images.images, images.labels, self.extractor, self.device)
+        return self._extracted(images)
 
     @cached_property
     def real(self) -> Features:
         """The extractor's features of the train split."""
-        return extract(self.train.images, self.train.labels, self.extractor, self.device)
+        return self._extracted(self.train)
+
+    def _extracted(self, of: Pool | Split) -> Features:
+        precision = self.definition.get("precision") or "float32"
+        return extract(of.images, of.labels, self.extractor, self.device, precision)
 
 
 class Scores(Protocol):

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from synthmix.files import DamagedFileError
-from synthmix.images import pools
+from synthmix.images import pools, shards
 
 
 def arrays(n=12, shape=(8, 8, 1), seed=0):
@@ -58,6 +58,16 @@ def test_columns_of_the_file(tmp_path):
     pools.write_shard(tmp_path / "b.parquet", **arrays(), seed=3)
     table = pq.read_table(tmp_path / "b.parquet")
     assert (table["prompt"].null_count, table["seed"].to_pylist()) == (12, [3] * 12)
+
+
+def test_a_shard_of_several_seeds_says_which_generator_drew_an_image(tmp_path):
+    parts = [tmp_path / "0", tmp_path / "1"]
+    for seed, part in enumerate(parts):
+        pools.write_shard(part, **arrays(n=3, seed=seed), seed=seed, generator=f"generator-{seed}")
+    shards.publish_shard(parts, tmp_path / "both", ["cat", "dog", "fox"])
+    table = pq.read_table(tmp_path / "both")
+    assert table["seed"].to_pylist() == [0] * 3 + [1] * 3
+    assert table["generator"].to_pylist() == ["generator-0"] * 3 + ["generator-1"] * 3
 
 
 @pytest.mark.parametrize("classes", [None, ["cat", "dog", "fox"]])

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -67,7 +68,7 @@ def write_shard(
     seed: int | np.ndarray | None,
     prompts: Sequence[str] | None = None,
     flagged: np.ndarray | None = None,
-    generator: str = "",
+    generator: str | Sequence[str] = "",
     classes: Sequence[str] | None = None,
     keeps_flagged: bool = False,
 ) -> None:
@@ -81,7 +82,7 @@ def write_shard(
         seed: the classifier seed whose generator drew the images: one, one per image (-1: none), or None.
         prompts: N texts, where the generator had any.
         flagged: bool (N,), true where a safety checker objected; default: none.
-        generator: digest of the generator's spec.
+        generator: digest of the generator's spec: one, or one per image.
         classes: names of the classes 0, 1, ...; with them the label column is a ClassLabel.
         keeps_flagged: whether flagged images are used like the others, and not left out.
 
@@ -99,7 +100,7 @@ def write_shard(
         "prompt": [None] * n if prompts is None else list(prompts),
         "seed": [None if each < 0 else each for each in seeds.tolist()],
         "flagged": [False] * n if flagged is None else np.asarray(flagged, dtype=bool).tolist(),
-        "generator": [generator] * n,
+        "generator": [generator] * n if isinstance(generator, str) else list(generator),
     }
     for name, column in columns.items():
         if len(column) != n:
@@ -210,7 +211,16 @@ def positions(pool: Pool) -> Pool:
 
 def read_prompts(paths: Sequence[str | Path]) -> list[str | None]:
     """The prompts of the images that `read` returns, in its order; None for an image that was made without one."""
-    return [text for path in paths for text in pq.read_table(path, columns=["prompt"])["prompt"].to_pylist()]
+    return _column(paths, "prompt")
+
+
+def read_generators(paths: Sequence[str | Path]) -> list[str]:
+    """The digests of the generators' specs, of the images that `read` returns, in its order."""
+    return _column(paths, "generator")
+
+
+def _column(paths: Sequence[str | Path], name: str) -> list[Any]:
+    return [value for path in paths for value in pq.read_table(path, columns=[name])[name].to_pylist()]
 
 
 def _read(path: str | Path) -> Pool:

@@ -88,4 +88,5 @@ def publish_shard(parts: Sequence[Path], output: str | Path, classes: Sequence[s
             files.link(parts[0], temporary)
         return
     pool = pools.read(parts)
-    pools.write_shard(output, pool.images, pool.labels, pool.index, pool.seed, classes=classes)
+    made_by = pools.read_generators(parts)
+    pools.write_shard(output, pool.images, pool.labels, pool.index, pool.seed, generator=made_by, classes=classes)

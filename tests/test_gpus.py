@@ -1,5 +1,6 @@
 """Local jobs on a machine with several GPUs: each gets its own. The GPUs here are names; no test needs one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,16 @@ def test_nothing_is_assigned_where_there_is_no_choice(
     monkeypatch.setenv(variable, value)
     assert gpus.assign(1, folder=tmp_path) == []
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("visible", ["1", "0,1"])
+def test_gpus_have_the_numbers_of_the_driver(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str) -> None:
+    """And not those of CUDA, which counts the fastest one first."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    gpus.assign(1, folder=tmp_path)
+    assert os.environ["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
 
 
 @pytest.mark.parametrize(("value", "names"), [("", []), ("-1", []), ("0", ["0"]), ("GPU-a,GPU-b", ["GPU-a", "GPU-b"])])

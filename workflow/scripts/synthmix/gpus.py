@@ -34,8 +34,9 @@ def visible() -> list[str]:
 def assign(count: int, jobs_per_gpu: int = 1, folder: Path | None = None) -> list[str]:
     """Wait for `count` GPUs that no other job holds, hold them until this process ends, and make CUDA see only them.
 
-    Call it before CUDA starts. All synthmix jobs of one user on one machine share the locks, whatever workspace they
-    run in. Under SLURM, which assigns GPUs itself, and where there is one GPU at most, nothing is done.
+    Call it before CUDA starts, which then numbers GPUs as nvidia-smi does. All synthmix jobs of one user on one machine
+    share the locks, whatever workspace they run in. Under SLURM, which assigns GPUs itself, and where there is one GPU
+    at most, nothing is held.
 
     Args:
         count: GPUs that the job asks for.
@@ -43,8 +44,9 @@ def assign(count: int, jobs_per_gpu: int = 1, folder: Path | None = None) -> lis
         folder: where the locks are; default: a folder of the user in the machine's temporary folder.
 
     Returns:
-        What CUDA_VISIBLE_DEVICES now lists; empty where nothing was done.
+        What CUDA_VISIBLE_DEVICES now lists; empty where nothing is held.
     """
+    os.environ["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     names = visible()
     if count == 0 or len(names) <= 1 or "SLURM_JOB_ID" in os.environ:
         return []

@@ -18,6 +18,7 @@ from synthmix.explainers import masking
 from synthmix.explaining import Images
 from synthmix.figures import masking as masking_figure
 from synthmix.files import write_rows
+from synthmix.images import mapped
 from synthmix.models import vit_block
 from synthmix.networks import engine
 
@@ -79,6 +80,17 @@ def test_masking_equals_weights_of_zero(test_split: Split) -> None:
             cut(other, row["what"], row["layer"], row["head"])
         assert row["accuracy"] == pytest.approx(accuracy(other, test_split)), row
     assert accuracy(found, test_split) == rows[0]["accuracy"], "nothing is left masked"
+
+
+def test_masking_leaves_images_on_the_disk(test_split: Split) -> None:
+    class OnDisk(mapped.Rows):
+        def __array__(self, *_: object, **__: object) -> np.ndarray:
+            raise MemoryError("all of them are read at once")
+
+    images = OnDisk([test_split.images], np.zeros(200, np.int64), np.arange(200))
+    read = only(Split(images, test_split.labels, test_split.index))  # type: ignore[arg-type]
+    found = network(test_split)
+    assert list(masking.explain(found, {}, read, "cpu")) == list(masking.explain(found, {}, only(test_split), "cpu"))
 
 
 def test_masking_says_what_it_masks(test_split: Split) -> None:

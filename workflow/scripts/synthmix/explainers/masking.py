@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from synthmix.explaining import Images
+from synthmix.images import feeding
 from synthmix.models.vit_block import Attention
 from synthmix.networks import engine
 
@@ -28,7 +29,7 @@ def explain(
     where there is none.
     """
     network = network.to(device).to(memory_format=torch.channels_last)
-    pixels, labels = engine.to_device(images.test.images, device), torch.from_numpy(images.test.labels).to(device)
+    pixels, labels = feeding.placed(images.test.images, device), torch.from_numpy(images.test.labels).to(device)
 
     def row(what: str, layer: int | None = None, head: int | None = None) -> dict[str, Any]:
         right = engine.logits(network, pixels).argmax(1) == labels

@@ -25,8 +25,9 @@ def centre(size: tuple[int, int]) -> np.ndarray:
 def scores(network: nn.Module, image: Tensor, label: int, maps: Mapping[str, np.ndarray], ties: np.ndarray) -> dict:
     """{name: {deletion, insertion}} of maps of one image, areas in [0, 1].
 
-    Deleted pixels get the mean colour of the training images (the zero of a normalised image); insertion begins with
-    the blurred image, for a canvas of one colour would show new edges.
+    Deleted pixels become the zero of a normalised image: the mean colour of the training images, or, under pretrained
+    weights, the one that these were published with. Insertion begins with the blurred image, for a canvas of one colour
+    would show new edges.
 
     Args:
         network: normalised float images (N, C, H, W) in, logits out; in evaluation mode.

@@ -103,22 +103,6 @@ def test_what_does_not_fit_is_refused(module: Any, name: str, channels: int, siz
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("module", "name", "layer"),
-    [
-        (torchvision_model, "resnet18", "layer4.1"),
-        (torchvision_model, "mobilenet_v2", "features.18"),
-        (torchvision_model, "vit_b_16", "encoder.layers.encoder_layer_11.ln_1"),
-        (timm_model, "resnet18", "layer4"),
-        (timm_model, "test_vit", "blocks.5.norm1"),
-    ],
-)
-def test_target_layers_are_the_usual_ones(module: Any, name: str, layer: str) -> None:
-    size = 160 if name == "test_vit" else 224
-    network: Any = without_values(module, name, 10, size)
-    assert module.target_layer(network) is network.backbone.network.get_submodule(layer)
-
-
 def test_initial_weights_are_a_function_of_the_seed() -> None:
     states = []
     for _ in range(2):

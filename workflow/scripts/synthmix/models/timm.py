@@ -45,15 +45,6 @@ def load(network: Network, model: Mapping[str, Any], path: Path) -> None:
     network.normalisation = (backbone.pretrained_cfg["mean"], backbone.pretrained_cfg["std"])
 
 
-def target_layer(network: Network) -> nn.Module:
-    """The last stage of feature maps, as timm's `feature_info` has it; of a vision transformer with a class token the
-    norm before its last attention, since behind that only this token counts.
-    """
-    backbone: Any = network.backbone.network
-    found: nn.Module = backbone.get_submodule(backbone.feature_info[-1]["module"])
-    return getattr(found, "norm1", found) if getattr(backbone, "cls_token", None) is not None else found
-
-
 def _created(model: Mapping[str, Any], **options: Any) -> nn.Module:
     if not timm.is_model(model["name"].split(".")[0]):
         raise ValueError(f"{model['name']} is no network of timm: see timm.list_models()")

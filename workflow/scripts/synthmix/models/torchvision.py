@@ -12,16 +12,12 @@ from typing import Any
 
 import torchvision
 from torch import nn
-from torchvision.models import VisionTransformer
 
 from synthmix.files import sha256
 from synthmix.networks import libraries, pretrained
 from synthmix.networks.libraries import Network
 from synthmix.networks.weights import torch_file
 from synthmix.planning import initial_weights
-
-# Where the last maps are: what class activation maps are usually computed on.
-LAST_STAGES = ("layer4", "features", "trunk_output", "conv5", "layers", "blocks")
 
 
 def build(model: Mapping[str, Any], channels: int, size: int, classes: int) -> Network:
@@ -56,23 +52,6 @@ def load(network: Network, model: Mapping[str, Any], path: Path) -> None:
     pretrained.load(network.backbone.network, path, model["name"], whole, model.get("random_layers") or ())
     preset = _weights(model).transforms()
     network.normalisation = (preset.mean, preset.std)
-
-
-def target_layer(network: Network) -> nn.Module:
-    """The last stage of feature maps; of a vision transformer the norm before its last attention, since behind that
-    only the class token counts.
-
-    Raises ValueError for a network whose stages have other names.
-    """
-    if isinstance(network.backbone.network, VisionTransformer):
-        return network.backbone.network.encoder.layers[-1].ln_1
-    for name in LAST_STAGES:
-        try:
-            found = network.backbone.network.get_submodule(name)
-        except AttributeError:
-            continue
-        return list(found.children())[-1]
-    raise ValueError("the last stage of this network is not known: name a layer")
 
 
 def _whole(model: Mapping[str, Any]) -> nn.Module:

@@ -8,7 +8,7 @@ from torch import nn
 from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
 from synthmix.features import metrics
-from synthmix.features.extraction import Features, ImageDataset, PosteriorExtractor, extract, register
+from synthmix.features.extraction import Features, PosteriorExtractor, extract, register
 
 
 def features(values, labels=None, logits=None):
@@ -209,14 +209,27 @@ class Projection(nn.Module):
         return values, self.second(values)
 
 
+class Coloured(torch.utils.data.Dataset):
+    """Grey images, uint8 (N, H, W, 1), as the items that torch-fidelity takes: uint8 (3, H, W)."""
+
+    def __init__(self, images):
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2).expand(-1, 3, -1, -1)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return self.images[index].contiguous()
+
+
 def test_values_equal_those_of_calculate_metrics():
     rng = np.random.default_rng(9)
     extractor = PosteriorExtractor("projection", Projection(), 12, "0" * 64, {})
     sets = [rng.integers(0, high, (60, 8, 8, 1), dtype=np.uint8) for high in (256, 200)]
     ours = metrics.evaluate(*(extract(images, np.zeros(60, dtype=np.int64), extractor) for images in sets))
     theirs = torch_fidelity.calculate_metrics(
-        input1=ImageDataset(sets[0]),
-        input2=ImageDataset(sets[1]),
+        input1=Coloured(sets[0]),
+        input2=Coloured(sets[1]),
         feature_extractor=register(extractor),
         isc=True,
         fid=True,

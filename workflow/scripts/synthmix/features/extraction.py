@@ -130,22 +130,6 @@ class SquareInput(nn.Module):
         return (resized.clamp(0, 255) / 255 - self.mean) / self.std
 
 
-class ImageDataset(Dataset):
-    """uint8 (N, H, W, C) as the items torch-fidelity takes: uint8 (3, H, W), grey repeated to three channels."""
-
-    def __init__(self, images: np.ndarray) -> None:
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
-            raise ValueError(f"images are {images.dtype} {images.shape}, not uint8 (N, H, W, 1 or 3)")
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        image = torch.tensor(self.images[index]).permute(2, 0, 1)
-        return image.expand(3, -1, -1).contiguous()
-
-
 def register(extractor: FeatureExtractor) -> str:
     """Make `extractor` known to `torch_fidelity.calculate_metrics`; returns the name to call it by."""
     cls = type(extractor)
@@ -167,10 +151,12 @@ def register(extractor: FeatureExtractor) -> str:
 
 
 class Batches(Dataset):
-    """uint8 (N, H, W, C) in batches of uint8 (B, 3, H, W), the last one of what is left."""
+    """uint8 (N, H, W, C) in batches of uint8 (B, 3, H, W), the last one of what is left; grey is repeated to three."""
 
     def __init__(self, images: np.ndarray, batch_size: int) -> None:
-        self.images, self.batch_size = ImageDataset(images).images, batch_size
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+            raise ValueError(f"images are {images.dtype} {images.shape}, not uint8 (N, H, W, 1 or 3)")
+        self.images, self.batch_size = images, batch_size
 
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)

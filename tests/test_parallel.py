@@ -1,5 +1,6 @@
 """A training shared by several processes: it gives what one gives, ends when it is asked to, and goes on."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -170,6 +171,31 @@ def test_two_processes_train_a_classifier_as_one_does_and_go_on_where_any_number
     assert_same_training(two, one)
     where = Entry.folder_of("1" * 16, tmp_path / "two") / "after-5"
     assert_same_training(classify(tmp_path / "three", 1, where), one)
+
+
+def test_processes_share_the_gradients_of_a_batch_once_however_many_parts_it_has(tmp_path, monkeypatch):
+    """The 8, 8 and 1 images of each step come in 3, 3 and 1 parts."""
+    apart, passes = [], []
+
+    @contextlib.contextmanager
+    def no_sync(network):
+        apart.append(network)
+        yield
+        apart.clear()
+
+    def look(network, _):
+        if network.training:
+            passes.append(bool(apart))
+
+    def watched(network):
+        network.register_forward_pre_hook(look)
+        return network
+
+    alone = SimpleNamespace(process_index=0, num_processes=1, reduce=lambda value, _: value)
+    alone.prepare_model, alone.no_sync = watched, no_sync
+    monkeypatch.setattr(parallel, "run", lambda work, processes, device, *rest: work(Team(device, alone), *rest))
+    classify(tmp_path, 1)
+    assert passes == [True, True, False, True, True, False, False] * 4
 
 
 @pytest.mark.parametrize("processes", [1, 2, 5, 12])

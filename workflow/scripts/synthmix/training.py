@@ -4,6 +4,7 @@ Everything random in a step (order, augmentation, dropout) is a function of the 
 the state of a run is its weights, its optimiser and its position, and a resumed run equals one never stopped.
 """
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -233,12 +234,14 @@ def _backward(forward: Any, batch: Tensor, targets: Tensor, recipe: dict[str, An
     own, fewest = len(targets[rows]), len(targets) // team.size or len(targets)
     parts = min(recipe.get("accumulate") or 1, fewest)  # none is empty, and all processes have equally many
     total = torch.zeros(2, dtype=torch.float64, device=targets.device)
-    for inputs, wanted in zip(batch[rows].tensor_split(parts), targets[rows].tensor_split(parts), strict=True):
-        with engine.autocast(team.device, recipe["precision"]):
-            output = forward(inputs)
-        loss = F.cross_entropy(output.float(), wanted, label_smoothing=recipe.get("label_smoothing") or 0.0)
-        loss = loss * (weight * len(wanted) / own)
-        loss.backward()
+    each = zip(batch[rows].tensor_split(parts), targets[rows].tensor_split(parts), strict=True)
+    for part, (inputs, wanted) in enumerate(each, 1):
+        with team.apart(forward) if part < parts else contextlib.nullcontext():
+            with engine.autocast(team.device, recipe["precision"]):
+                output = forward(inputs)
+            loss = F.cross_entropy(output.float(), wanted, label_smoothing=recipe.get("label_smoothing") or 0.0)
+            loss = loss * (weight * len(wanted) / own)
+            loss.backward()
         right = (output.detach().argmax(1) == wanted).sum()
         total += torch.stack([loss.detach().double(), right.double() * (weight * len(targets) / own)])
     return total

@@ -5,6 +5,7 @@ computes its own part; the mean of the gradients over the processes is that of t
 the number of processes by rounding alone, and a training may go on with another number.
 """
 
+import contextlib
 import os
 import tempfile
 import time
@@ -48,6 +49,10 @@ class Team:
     def shared(self, network: nn.Module) -> nn.Module:
         """The network to call in training: its gradients become those of all processes' mean loss."""
         return self.accelerator.prepare_model(network) if self.accelerator else network
+
+    def apart(self, network: nn.Module) -> contextlib.AbstractContextManager:
+        """While gradients of a network from `shared` add up in each process, for a later pass to share their sums."""
+        return self.accelerator.no_sync(network) if self.accelerator else contextlib.nullcontext()
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of a tensor over the processes, which must all ask for it at the same step."""

@@ -174,7 +174,7 @@ def _fit(
         if recipe.get("clip"):
             nn.utils.clip_grad_norm_(model.parameters(), recipe["clip"])
         optimizer.step()
-        total += torch.stack([loss * seen, correct.double(), loss.new_tensor(seen)])
+        total += torch.stack([loss * seen, correct.double(), loss.new_full((), seen)])
         stopped = rules.after_step(done, seen - correct, _agreed(time.monotonic() - started, rules, team))
         if done % every == 0 or done == steps or stopped:
             sums, looked = total.tolist(), time.monotonic()  # a GPU has done its steps by then

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from synthmix.interruption import Interruption
+from synthmix.networks import engine
 from synthmix.networks.measuring import DivergedError
 from synthmix.networks.parallel import Team
 from synthmix.store import Entry
@@ -116,8 +117,8 @@ def optimise(
 
 def noisy_batch(clean: Tensor, schedule: Any, random: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Of a clean batch (N, C, H, W): its noisy form at random times, those times (N,), and what is to be predicted."""
-    times = torch.randint(schedule.config.num_train_timesteps, (len(clean),), generator=random).to(clean.device)
-    noise = torch.randn(clean.shape, generator=random).to(clean.device)
+    times = torch.randint(schedule.config.num_train_timesteps, (len(clean),), generator=random)
+    times, noise = (engine.send(each, clean.device) for each in (times, torch.randn(clean.shape, generator=random)))
     is_velocity = schedule.config.prediction_type == "v_prediction"
     wanted = schedule.get_velocity(clean, noise, times) if is_velocity else noise
     return schedule.add_noise(clean, noise, times), times, wanted

@@ -139,13 +139,13 @@ def _fit(
 
     def loss_at(step: int) -> Tensor:
         random.manual_seed(stream_seed("diffusion", seed, step))
-        chosen = torch.randint(len(targets), (batch_size,), generator=random).to(device)
+        chosen = engine.send(torch.randint(len(targets), (batch_size,), generator=random), device)
         clean = data[chosen]
         if generator.get("augment"):
             own = torch.Generator().manual_seed(stream_seed("augmentation", seed, step))
             clean = augment(clean, generator["augment"], own)
         noisy, times, wanted = denoising.noisy_batch(clean, schedule, random)
-        unlabelled = (torch.rand(batch_size, generator=random) < generator["label_dropout"]).to(device)
+        unlabelled = engine.send(torch.rand(batch_size, generator=random) < generator["label_dropout"], device)
         condition = torch.where(unlabelled, classes, targets[chosen])
         with engine.autocast(device, generator["precision"]):
             output = called(noisy[part], times[part], class_labels=condition[part]).sample

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from synthmix.networks import engine
+
 ANGLE = 15.0  # degrees
 AREA, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # torchvision's
 
@@ -33,15 +35,15 @@ def augment(images: Tensor, kind: str, random: torch.Generator) -> Tensor:
         return torch.rand(n, generator=random) * (high - low) + low
 
     if kind == "flip":
-        mirrored = (uniform(0, 1) < 0.5).to(images.device)
+        mirrored = engine.send(uniform(0, 1) < 0.5, images.device)
         return torch.where(mirrored[:, None, None, None], images.flip(3), images)
-    theta = _seen(kind, tuple(images.shape), uniform).to(images.device)
+    theta = engine.send(_seen(kind, tuple(images.shape), uniform), images.device)
     grid = F.affine_grid(theta, [n, 1, height, width], align_corners=False)
     border = "zeros" if kind == "rotate" else "border"
     moved = F.grid_sample(images.float(), grid, padding_mode=border, align_corners=False)
     if kind == "strong":
-        contrast = uniform(0.8, 1.2).to(images.device)[:, None, None, None]
-        brightness = uniform(-51, 51).to(images.device)[:, None, None, None]
+        contrast = engine.send(uniform(0.8, 1.2), images.device)[:, None, None, None]
+        brightness = engine.send(uniform(-51, 51), images.device)[:, None, None, None]
         mean = moved.mean((1, 2, 3), keepdim=True)
         moved = ((moved - mean) * contrast + mean + brightness).clamp(0, 255)
     return moved
@@ -83,5 +85,6 @@ def _crop(images: Tensor, random: torch.Generator) -> Tensor:
     rows, columns = (start + torch.arange(side) for start, side in zip(starts, (height, width), strict=True))
     columns = torch.where(mirrored, columns.flip(1), columns)
     padded = F.pad(images, [pads[1], pads[1], pads[0], pads[0]])
-    at = [index.to(images.device) for index in (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])]
+    indices = (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])
+    at = [engine.send(index, images.device) for index in indices]
     return padded.permute(0, 2, 3, 1)[at[0], at[1], at[2]].permute(0, 3, 1, 2)

@@ -90,8 +90,8 @@ def batches(images: Tensor | Streamed, order: Iterable[np.ndarray]) -> Iterator[
     """Positions, int64 (n,), and images of each batch of an order, both on the device of the images."""
     if isinstance(images, Streamed):
         for rows, batch in images.batches(order):
-            yield torch.from_numpy(rows).to(images.device), batch
+            yield engine.send(torch.from_numpy(rows), images.device), batch
     else:
         for rows in order:
-            chosen = torch.from_numpy(rows).to(images.device)
+            chosen = engine.send(torch.from_numpy(rows), images.device)
             yield chosen, images[chosen]

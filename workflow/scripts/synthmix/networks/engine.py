@@ -84,6 +84,13 @@ def to_device(images: np.ndarray, device: str) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(images)).to(device).permute(0, 3, 1, 2)
 
 
+def send(values: Tensor, device: str | torch.device) -> Tensor:
+    """A tensor of main memory on the device: a GPU reads it from pinned pages, and the CPU does not wait for it."""
+    if torch.device(device).type == "cuda":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
+
+
 def autocast(device: str, precision: str) -> contextlib.AbstractContextManager:
     """bfloat16 autocast on the device where `precision` asks for it, nothing otherwise."""
     if precision == "bfloat16":

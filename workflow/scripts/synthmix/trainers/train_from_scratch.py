@@ -80,9 +80,9 @@ def _fit(
 
     def loss_at(step: int) -> Tensor:
         random.manual_seed(stream_seed("diffusion", seed, step))
-        chosen = torch.randint(len(targets), (batch_size,), generator=random).to(device)
+        chosen = engine.send(torch.randint(len(targets), (batch_size,), generator=random), device)
         noisy, times, wanted = denoising.noisy_batch(data[chosen], schedule, random)
-        hidden = (torch.rand(batch_size, generator=random) < recipe["caption_dropout"]).to(device)
+        hidden = engine.send(torch.rand(batch_size, generator=random) < recipe["caption_dropout"], device)
         texts = tokens[torch.where(hidden, len(classes), targets[chosen])]
         with engine.autocast(device, recipe["precision"]):
             output = called(noisy[part], times[part], texts[part])

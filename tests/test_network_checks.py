@@ -1,5 +1,6 @@
 """What can be known of networks and their weights before the first job is said before it; one study runs for real."""
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,13 +21,50 @@ VIT = {"architecture": "timm", "name": "vit_tiny_patch16_224"}
 SMALL = {"architecture": "timm", "name": "test_vit", "input_size": 32}
 
 
-def check(folder: Path, model: dict[str, Any], offline: bool = False, runs: bool = True, **dataset: Any) -> None:
+def check(
+    folder: Path,
+    model: dict[str, Any],
+    offline: bool = False,
+    runs: bool = True,
+    recipe: dict[str, Any] | None = None,
+    **dataset: Any,
+) -> None:
     dataset = {"source": "embedded", "name": "digits", **dataset}
     definitions = {"models": {"net": model}, "datasets": {"digits": dataset}}
     plan: Any = SimpleNamespace(definitions=definitions, config={"weights": str(folder), "offline": offline})
-    names = {"dataset": "digits", "model": "net"}
-    jobs: Any = [SimpleNamespace(runs=runs, rule="train", wildcards=names, spec={"model": model})]
+    names = {"dataset": "digits", "model": "net", "recipe": "short"}
+    spec = {
+        "model": model,
+        "recipe": {"batch_size": 8, "epochs": 1, **(recipe or {})},
+        "training_sets": {"few": {"real": 1}},
+    }
+    jobs: Any = [SimpleNamespace(runs=runs, rule="train", wildcards=names, spec=spec)]
     networks.check(jobs, plan)
+
+
+@pytest.mark.parametrize(
+    ("model", "layer"),
+    [
+        ({"architecture": "timm", "name": "resnet18"}, "backbone.network.layer4.0.bn1"),
+        ({"architecture": "torchvision", "name": "resnet18"}, "backbone.network.layer4.0.bn1"),
+        ({"architecture": "timm", "name": "resnet18", "input_size": 32}, "backbone.network.layer4.0.bn1"),
+    ],
+)
+def test_a_batch_of_one_image_is_refused_where_a_batch_norm_sees_one_pixel(
+    tmp_path: Path, model: dict[str, Any], layer: str
+) -> None:
+    """Of ten images, one of each digit."""
+    message = refusal(tmp_path, model, resolution=32, recipe={"batch_size": 9})
+    assert message == (
+        "recipes.short.batch_size: 9 makes a batch of one image of the 10 of training set few on digits, and "
+        f"{layer} of model net is a batch norm over one pixel, which needs two; change it"
+    )
+    check(tmp_path, model, resolution=32)
+    check(tmp_path, {**model, "input_size": 64}, resolution=32, recipe={"batch_size": 9})
+    check(tmp_path, model, resolution=32, recipe={"batch_size": 9, "freeze": ["backbone"]})
+    network = importlib.import_module(f"synthmix.models.{model['architecture']}").build(model, 3, 32, 2).train()
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        network(torch.zeros(1, 3, 32, 32))
 
 
 def test_networks_whose_attention_is_not_known_are_refused_before_they_are_explained() -> None:

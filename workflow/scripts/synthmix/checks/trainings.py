@@ -30,16 +30,23 @@ def last_batches(study: Study) -> Iterator[Problem]:
         if norm is None:
             continue
         images = train_images(dataset, study.of["datasets"][dataset], study.of["training_sets"][training_set])
-        own = study.of["recipes"][recipe]
-        batch, divided = own["batch_size"], own.get("accumulate", 1)
-        alone = range(1, 2 * divided)  # batches of which a part is one image
-        reached = "epochs" in own or (images is not None and own["steps"] > images // batch)
-        if batch in alone or (images is not None and images % batch in alone and reached):
-            known_size = images and batch not in alone
-            whole = f" of the {images} of training set {training_set} on {dataset}" if known_size else ""
-            what = "a batch" if divided == 1 else f"a part of {divided}"
-            problem = f"{batch} makes {what} of one image{whole}, and model {model}{norm} that needs two; change it"
-            yield f"recipes.{recipe}.batch_size", problem
+        problem = of_one_image(study.of["recipes"][recipe], images, training_set, dataset)
+        if problem:
+            yield f"recipes.{recipe}.batch_size", f"{problem}, and model {model}{norm} that needs two; change it"
+
+
+def of_one_image(recipe: Definition, images: int | None, training_set: str, dataset: str) -> str | None:
+    """What is said of a recipe under which a batch, or a part of one, is one image; None where none is known to be.
+
+    images: of an epoch, where that is known. training_set, dataset: their names.
+    """
+    batch, divided = recipe["batch_size"], recipe.get("accumulate", 1)
+    alone = range(1, 2 * divided)  # batches of which a part is one image
+    reached = "epochs" in recipe or (images is not None and recipe["steps"] > images // batch)
+    if batch not in alone and not (images is not None and images % batch in alone and reached):
+        return None
+    whole = f" of the {images} of training set {training_set} on {dataset}" if images and batch not in alone else ""
+    return f"{batch} makes {'a batch' if divided == 1 else f'a part of {divided}'} of one image{whole}"
 
 
 def _batch_norm(model: Definition, name: str, dataset: Definition) -> str | None:

@@ -423,7 +423,7 @@ def test_a_table_of_another_program_is_refused() -> None:
 
 def test_captions_of_kinds_are_one_paragraph_without_names_of_studies() -> None:
     text = contents.about("figures", "arms")
-    assert text.startswith("Test accuracy of each training set.")
+    assert text.startswith("Test accuracy, or what the study is judged by, of each training set.")
     assert "\n" not in text
     assert "CSV" not in contents.about("tables", "accuracy")
 

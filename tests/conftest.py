@@ -1,23 +1,22 @@
-"""Fixtures of the tests that run the workflow."""
+"""One thread for each worker, and fixtures that test files have in common."""
 
 import fcntl
+import gc
 import os
-from collections.abc import Iterator
 from pathlib import Path
+
+# One thread, whose sums are the same on every machine, and workers that do not wait for each other. Torch and NumPy
+# read it when they are imported; Snakemake gives its jobs numbers of their own.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 import pytest
 from workspace import Workspace
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Torch computes in one thread, whose sums are the same on every machine."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """statsmodels collects garbage in each of its corrections, which takes longer than all of a simulated study."""
+    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from networks import save_dit
 
 from synthmix.generators import class2image
@@ -13,7 +12,6 @@ SAMPLING = {"sampler": "dpm-solver++", "steps": 2, "guidance": 4.0, "batch_size"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    torch.set_num_threads(1)
     path = tmp_path_factory.mktemp("pipelines") / "dit"
     save_dit(path)
     return path

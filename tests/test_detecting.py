@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from scipy import stats
 
 from synthmix import data, detecting
@@ -15,11 +14,6 @@ from synthmix.images.pools import Pool
 from synthmix.interruption import Interruption
 from synthmix.store import Entry
 from synthmix.tables import detection as table
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def images(n: int, seed: int) -> np.ndarray:

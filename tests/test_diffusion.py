@@ -46,9 +46,6 @@ IMAGES = np.clip(
 NEVER = SimpleNamespace(due=lambda: False, done=lambda: None)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture
 def fit(tmp_path):
     """Trains a generator in a store of its own."""

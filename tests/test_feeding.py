@@ -31,9 +31,6 @@ FIRST, SECOND = (RANDOM.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8) for n in 
 LABELS = np.arange(49) % 3
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture
 def seen(tmp_path):
     """What a run sees, in memory and on the disk: 21 images of two files to train on, and val and watched images."""
@@ -155,7 +152,7 @@ RETURNED = {"MALLOC_MMAP_THRESHOLD_": "65536"}  # what is freed goes back at onc
 BOUNDED = """
 import resource, sys
 sys.path[:0] = [{scripts!r}, {tests!r}]
-import numpy as np, torch
+import numpy as np
 from types import SimpleNamespace
 from torch import nn
 from synthmix import data, evaluating, training
@@ -164,7 +161,6 @@ from synthmix.images.draws import TrainingSet
 from synthmix.networks import engine
 from synthmix.store import Entry
 from pathlib import Path
-torch.set_num_threads(1)
 engine.PIXELS = 2**17  # few at once, so that few images make the difference
 
 def build(model, channels, size, classes):

@@ -31,9 +31,6 @@ COLOURS = np.repeat(IMAGES, 3, 3)
 META = {"name": "pets", "classes": ["cat", "dog"], "channels": 3, "size": [8, 8]}
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A pipeline with random weights."""
@@ -46,7 +43,6 @@ def folder(tmp_path_factory):
 def small(tmp_path_factory):
     """A pipeline that draws dark nights and bright days."""
     folder = tmp_path_factory.mktemp("small")
-    torch.set_num_threads(1)
     meta = {"name": "mine", "classes": NAMES, "channels": 1, "size": [8, 8]}
     paths = SimpleNamespace(**{name: str(folder / path) for name, path in layout.PIPELINE.items()})
     state = fit_small(Entry("0" * 16, folder / "store"), steps=80)

@@ -35,7 +35,6 @@ JOB = """
 import sys; sys.path[:0] = [{scripts!r}, {tests!r}]
 __file__ = {scripts!r} + "/train_generator.py"
 from pathlib import Path
-import torch; torch.set_num_threads(1)
 from test_parallel import fit
 from synthmix.interruption import Interruption
 fit(Path({folder!r}), 2, Interruption(1000))
@@ -48,11 +47,9 @@ def fit(folder, processes, stop=NEVER):
 
 
 @pytest.fixture(autouse=True)
-def _one_thread_and_the_usual_signals():
-    threads, handlers = torch.get_num_threads(), {each: signal.getsignal(each) for each in SIGNALS}
-    torch.set_num_threads(1)
+def _the_usual_signals():
+    handlers = {each: signal.getsignal(each) for each in SIGNALS}
     yield
-    torch.set_num_threads(threads)
     for each, handler in handlers.items():
         signal.signal(each, handler)
 

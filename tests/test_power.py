@@ -1,6 +1,5 @@
 """Power: what is stated holds in simulations of the tests and intervals that studies use."""
 
-import gc
 import itertools
 import math
 from collections.abc import Callable
@@ -87,12 +86,6 @@ def test_few_seeds_see_nothing_and_no_effect_is_seen_at_most_as_often_as_the_lev
     for seeds in (6, 8, 11, 30):
         assert power.seed_power(0, 1, seeds) <= 0.056
         assert power.seed_power(0, 1, seeds) > 0.02
-
-
-@pytest.fixture
-def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """statsmodels collects garbage in each of its corrections, which takes longer than all of a simulated study."""
-    monkeypatch.setattr(gc, "collect", lambda: 0)
 
 
 def families(seeds: int, comparisons: int, effects: np.ndarray, studies: int = 1000) -> np.ndarray:

@@ -40,9 +40,6 @@ IMAGES = np.where(LABELS, 230, 20).astype(np.uint8)[:, None, None, None] * np.on
 NAMES = ["night", "day"]
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 def fit(entry, images=IMAGES, labels=LABELS, classes=NAMES, stop=NEVER, **changes):
     generator = {"kind": "text2image", "train_from_scratch": {**RECIPE, **changes}}
     return train_from_scratch.fit(generator, images, labels, classes, 0, entry, stop, "cpu", {})

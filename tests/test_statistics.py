@@ -69,6 +69,7 @@ def test_null_data_give_at_most_5_percent_false_positives() -> None:
     assert false > 0  # a test that never rejects would pass the line above
 
 
+@pytest.mark.usefixtures("no_collection")
 def test_null_studies_have_at_most_5_percent_with_any_false_positive_after_holm() -> None:
     rng = np.random.default_rng(12)
     studies, arms, n = 200, 4, 9

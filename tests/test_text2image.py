@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from networks import save_stable_diffusion
 
 from synthmix import data
@@ -24,7 +23,6 @@ WANTED = [(label, index) for index in range(3) for label in range(2)]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A pipeline with random weights and a safety checker."""
-    torch.set_num_threads(1)
     path = tmp_path_factory.mktemp("pipelines") / "tiny"
     save_stable_diffusion(path)
     return path

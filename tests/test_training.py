@@ -57,9 +57,6 @@ class StopAt:
         raise SystemExit(143)
 
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
 @pytest.fixture(scope="module")
 def data():
     random = np.random.default_rng(0)

@@ -53,16 +53,6 @@ def trained(path, channels=1, size=8):
     return network.eval()
 
 
-@pytest.mark.parametrize(("size", "channels"), [(8, 1), (28, 1), (32, 3), (64, 3)])
-def test_feature_cnn_takes_images_from_8_to_64_pixels(size, channels):
-    network = feature_cnn.build(MODEL, channels, size, classes=4).eval()
-    images = torch.rand(3, channels, size, size)
-    values = network.features(images)
-    assert values.shape == (3, 12)
-    assert (values >= 0).all()
-    torch.testing.assert_close(network(images), network.head(values))
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_classifier_gives_the_features_of_the_saved_network(tmp_path, channels):
     network = trained(tmp_path / "w.safetensors", channels)

@@ -1,8 +1,8 @@
 """The minimal vision transformer of the `blocks` study.
 
 Square patches, class token, learned positional encoding, pre-norm encoder blocks with an MLP of hidden width twice the
-embedding and GELU, and a linear head after a layer norm on the class token. Attention is written out so that its
-weights can be read; the sizes are `width` (embedding), `heads`, `layers` and `patch` (pixels).
+embedding and GELU, and a linear head after a layer norm on the class token. The sizes are `width` (embedding), `heads`,
+`layers` and `patch` (pixels).
 """
 
 import torch
@@ -18,11 +18,6 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width)
         self.projection = nn.Linear(width, width)
-
-    def weights(self, x: Tensor) -> Tensor:
-        """Attention weights (N, heads, T, T), rows summing to 1."""
-        query, key, _ = self._split(x)
-        return (query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5).softmax(dim=-1)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         n, tokens, width = x.shape

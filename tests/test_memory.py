@@ -3,9 +3,11 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+SCRIPTS = str(Path(__file__).parents[1] / "workflow/scripts")
 CODE = """
 import resource, sys
 import numpy as np
@@ -25,7 +27,7 @@ print(faults())
 def page_faults(way: str, size: int) -> int:
     """Page faults of making and freeing an array of some bytes five times, after doing so once."""
     command = [sys.executable, "-c", CODE, way, str(size)]
-    done = subprocess.run(command, env={"PYTHONPATH": "workflow/scripts"}, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env={"PYTHONPATH": SCRIPTS}, capture_output=True, text=True, check=True)
     return int(done.stdout)
 
 

@@ -102,8 +102,13 @@ def test_kid_of_equal_distributions_is_zero_on_average_and_negative_at_times():
 def test_kid_takes_as_many_images_of_the_larger_set():
     rng = np.random.default_rng(6)
     x, y = rng.standard_normal((30, 2)), rng.standard_normal((200, 2))
-    assert metrics.kernel_distance(x, y) == metrics.kernel_distance(x, y)
-    assert metrics.kernel_distance(x, y) == pytest.approx(metrics.kernel_distance(y, x), abs=0.3)
+    for distance in (metrics.kernel_distance, lambda one, other: metrics.kernel_distance(other, one)):
+        value = distance(x, y)
+        moved = (y + np.eye(200)[:, [row]] for row in range(200))
+        drawn = [row for row, other in enumerate(moved) if distance(x, other) != value]
+        assert len(drawn) == 30
+        assert drawn != list(range(30)), "they are drawn from all"
+        assert value == pytest.approx(distance(x, y[drawn]), rel=1e-9)
 
 
 def test_the_distance_at_infinity_is_nearer_to_the_truth_than_that_of_finitely_many_images():

@@ -1,6 +1,5 @@
 """The report of a study: it says what the numbers say, cites what the study uses, and its documents stand alone."""
 
-import html.parser
 import re
 import shutil
 import subprocess
@@ -13,6 +12,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 import written
+from pages import Page
 
 from synthmix.analysis import statistics
 from synthmix.checks.study import DEFINITIONS
@@ -50,28 +50,6 @@ RUNS = pd.DataFrame({"dataset": "digits", "model": "cnn", "recipe": "steps", "tr
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     return written.digits(tmp_path_factory.mktemp("report"))
-
-
-class Page(html.parser.HTMLParser):
-    """What a page refers to, its identifiers, its headings and its words."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.sources: list[str] = []
-        self.links: list[str] = []
-        self.ids: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.sources += [found["src"] or ""] if "src" in found else []
-        self.links += [found["href"] or ""] if "href" in found else []
-        self.ids += [found["id"] or ""] if "id" in found else []
-        assert tag not in {"script", "link", "iframe"}
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
 
 
 # ---- the answer ------------------------------------------------------------------------------------------------------
@@ -218,18 +196,94 @@ def test_weights_of_a_package_are_pretrained() -> None:
 
 # Keys that say nothing of a method, or nothing that a reader of methods looks for; the YAML file says everything.
 NO_METHOD = {
-    "datasets": {"seed", "splits", "channels", "licence", "config", "root", "image_column", "label_column"},
-    "generators": {"seed", "licence", "batch_size", "compile", "seeds_per_job", "ema_decay", "gradient_clip"}
+    "datasets": {"seed", "splits", "channels", "licence", "config", "root", "image_column", "label_column"}
+    | {"classes", "revision", "train", "val", "test"},  # another section of the report counts images, and names sources
+    "generators": {"seed", "licence", "compile", "seeds_per_job", "ema_decay", "gradient_clip", "attention"}
     | {"image_column", "label_column", "path", "class_names", "class_ids", "attempts", "negative_prompt"}
-    | {"template", "scenarios"},
+    | {"template", "scenarios", "augment", "one_per", "precision", "source", "warmup_steps"},
     "pools": {"seed", "licence", "shard_size", "batch_size"},
-    "extractors": {"seed", "model", "learning_rate", "batch_size", "weights", "package"},
+    "extractors": {"seed", "model", "learning_rate", "batch_size", "weights", "package", "precision"},
     "filters": {"template"},
     "training_sets": {"monitor"},
-    "models": {"licence", "weights", "package", "input_size"},  # of weights, whether there are some
-    "recipes": {"compile", "accumulate", "evaluate_every", "seeds_per_job", "step", "plateau"},
-    "explainers": {"seed", "instances", "layers", "drawn", "channels", "choose"},
+    "models": {"licence", "package", "input_size"},
+    "recipes": {"accumulate", "compile", "evaluate_every", "plateau", "seeds_per_job", "step"},
+    "explainers": {"seed", "instances", "layers", "drawn", "channels", "choose", "classes"},
     "corruptions": {"seed"},
+}
+DDPM: dict[str, Any] = {
+    "kind": "ddpm",
+    "channels": [8, 16],
+    "layers_per_block": 1,
+    "noise_schedule": "squaredcos_cap_v2",
+    "train_timesteps": 1000,
+    "steps": 10,
+    "batch_size": 8,
+    "learning_rate": 0.01,
+}
+POOL = {"generator": "ddpm", "per_class": 10, "guidance": 1, "sampler": "ddim", "steps": 5}
+NAMED = {"architecture": "timm", "name": "resnet18"}
+RECIPE: dict[str, Any] = {
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "schedule": "constant",
+    "batch_size": 8,
+    "epochs": 2,
+    "augment": "none",
+    "precision": "float32",
+    "checkpoint": "last",
+}
+TUNED = {"steps": 5, "batch_size": 2}
+# Definitions, and the values of keys that make each another method.
+METHODS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
+    "datasets": [
+        ({"source": "hub", "name": "a"}, {"source": "parquet", "name": "b", "resolution": 16, "one_per": "patient"}),
+        ({"source": "hub", "name": "a"}, {"merge": {"a": ["b"]}, "limit": {"train": 5}}),
+    ],
+    "generators": [
+        (DDPM, {"kind": "files", "channels": [8], "layers_per_block": 2, "prediction": "v_prediction", "steps": 20}),
+        (DDPM, {"noise_schedule": "linear", "train_timesteps": 10, "batch_size": 9, "learning_rate": 0.1}),
+        (DDPM, {"label_dropout": 0.1, "train_on": {"real": 3}, "resolution": 16}),
+        ({"kind": "text2image"}, {"pipeline": "a/b", "revision": "abc", "prompts": "a.csv", "safety": "drop"}),
+        ({"kind": "text2image"}, {"lora": TUNED, "textual_inversion": TUNED, "train_from_scratch": DDPM}),
+        ({"kind": "text2image"}, {"img2img": {"strength": 0.5}}),
+    ],
+    "pools": [(POOL, {"generator": "other", "per_class": 9, "guidance": 2, "sampler": "dpm-solver++", "steps": 6})],
+    "extractors": [
+        ({"kind": "clip"}, {"kind": "dinov2", "variant": "a/b"}),
+        ({"kind": "timm", "variant": "a", "image_size": 96}, {"image_size": 48}),
+        ({"kind": "classifier", "epochs": 2}, {"epochs": 3, "train_on": {"real": 3}}),
+    ],
+    "filters": [
+        (
+            {"kind": "distance", "extractor": "a", "among": 8, "keep": 4, "prefer": "near"},
+            {"kind": "diversity", "extractor": "b", "among": 9, "keep": 5, "prefer": "far"},
+        )
+    ],
+    "training_sets": [
+        ({"real": 3}, {"real": 4, "held_back": 2, "rebalance": True, "label_noise": 0.2}),
+        ({"real": 3, "held_back": 2}, {"corrupt": {"kind": "blur", "severity": 5}}),
+        ({"synthetic": 4, "pool": "a"}, {"synthetic": 5, "pool": "b", "filter": "sure", "draw_from": 8}),
+        ({"synthetic": 4, "pool": "a"}, {"shuffle_synthetic_labels": True}),
+    ],
+    "models": [
+        ({"architecture": "cnn_block", "width": 2}, {"width": 3, "parametrisation": "mean_field"}),
+        ({"architecture": "vit_block", "width": 8, "heads": 2, "layers": 1, "patch": 4}, {"heads": 4, "layers": 2}),
+        ({"architecture": "vit_block", "width": 8, "heads": 2, "layers": 1, "patch": 4}, {"patch": 2}),
+        ({"architecture": "resnet", "depth": 18, "width": 8, "stem": "cifar"}, {"depth": 34, "stem": "imagenet"}),
+        (NAMED, {"architecture": "torchvision", "name": "vit_tiny", "weights": "default"}),
+        (NAMED, {"head": {"hidden": 8, "batch_norm": False, "dropout": 0}, "random_layers": ["fc"]}),
+    ],
+    "recipes": [
+        (RECIPE, {"optimizer": "adam", "learning_rate": 0.2, "schedule": "cosine", "batch_size": 9, "epochs": 3}),
+        (RECIPE, {"augment": "flip", "precision": "bfloat16", "checkpoint": "best-val", "steps": 9, "momentum": 0.9}),
+        (RECIPE, {"width_scaled": True, "weight_decay": 0.1, "warmup_steps": 3, "layer_decay": 0.5, "head_rate": 10}),
+        (RECIPE, {"freeze": ["backbone"], "clip": 1, "label_smoothing": 0.1, "stop": {"max_seconds": 5}}),
+    ],
+    "explainers": [
+        ({"kind": "masking"}, {"kind": "attention"}),
+        ({"kind": "cam", "methods": ["grad_cam"]}, {"methods": ["eigen_cam"]}),
+    ],
+    "corruptions": [({"kinds": ["blur"], "severities": [2]}, {"kinds": ["noise"], "severities": [5]})],
 }
 
 
@@ -246,13 +300,25 @@ def keys_of(section: str) -> set[str]:
     return found
 
 
+def words_of(section: str, definition: dict[str, Any]) -> object:
+    """What the report says of the methods of a study that uses one definition of a section."""
+    used: dict[str, dict[str, Any]] = {name: {} for name in DEFINITIONS}
+    used["generators"] = {"ddpm": DDPM, "other": DDPM} if section == "pools" else {}
+    used[section] = {"it": definition}
+    asked = ("scores", "audits", "detections", "cross_tests", "runs", "comparisons", "tables", "figures")
+    said = methods.paragraphs({"definitions": used, **{name: [] for name in asked}})
+    return composition(definition) if section == "training_sets" else said
+
+
 @pytest.mark.parametrize("section", [each for each in DEFINITIONS if each != "searches"])  # their table says all
 def test_every_key_of_a_method_has_words(section: str) -> None:
-    library = ROOT / "workflow/scripts/synthmix"
-    files = ("reports/methods.py", "reports/classifier_methods.py", "reporting.py")
-    written_of = set(re.findall(r"[\"'](\w+)[\"']", "".join((library / file).read_text() for file in files)))
-    assert keys_of(section) - written_of == NO_METHOD.get(section, set()) - written_of
-    assert NO_METHOD.get(section, set()) <= keys_of(section), "a key that is no more"
+    told = set()
+    for definition, changes in METHODS[section]:
+        for key, value in changes.items():
+            assert words_of(section, {**definition, key: value}) != words_of(section, definition), key
+            told.add(key)
+    assert told | NO_METHOD[section] == keys_of(section)
+    assert not told & NO_METHOD[section]
 
 
 def test_bibtex_is_ascii_with_one_entry_for_each_key() -> None:

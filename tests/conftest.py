@@ -4,6 +4,7 @@ import fcntl
 import gc
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # One thread, whose sums are the same on every machine, and workers that do not wait for each other. Torch and NumPy
 # read it when they are imported; Snakemake gives its jobs numbers of their own.
@@ -12,11 +13,30 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import pytest
 from workspace import Workspace
 
+if TYPE_CHECKING:
+    from synthmix.analysis.artefacts import Artefacts
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder `studies` in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    Path("studies").mkdir()
+    return Path("studies")
+
 
 @pytest.fixture
 def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     """statsmodels collects garbage in each of its corrections, which takes longer than all of a simulated study."""
     monkeypatch.setattr(gc, "collect", lambda: 0)
+
+
+@pytest.fixture(scope="session")
+def artefacts(tmp_path_factory: pytest.TempPathFactory) -> "Artefacts":
+    """A study with known numbers. Tests read it, and write elsewhere."""
+    import fabricate  # seconds, which tests without it are spared
+
+    return fabricate.study(tmp_path_factory.mktemp("study"))
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,6 @@ FILES = {"kind": "files", "source": "folder", "path": "found"}
 DIT = {"kind": "class2image", "pipeline": "somebody/dit", "class_ids": {"0": 10, "1": 11}}
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder `studies` in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    Path("studies").mkdir()
-    return Path("studies")
-
-
 def study(**generator: Any) -> dict[str, Any]:
     """The study with another generator in the place of `prompted`; without arguments as it is."""
     changed = copy.deepcopy(STUDY)

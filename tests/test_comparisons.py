@@ -18,11 +18,6 @@ from synthmix.files import DamagedFileError, write_json
 
 
 @pytest.fixture(scope="module")
-def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
-    return fabricate.study(tmp_path_factory.mktemp("study"))
-
-
-@pytest.fixture(scope="module")
 def compared(artefacts: Artefacts) -> pd.DataFrame:
     return artefacts.read_comparisons()
 

@@ -28,14 +28,6 @@ STUDY = read_yaml(ROOT / "tests" / "configuration_study.yaml")
 Edit = Callable[[dict[str, Any]], object]
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder `studies` in the working directory."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "studies").mkdir()
-    return Path("studies")
-
-
 def write(folder: Path, name: str, study: object) -> Path:
     path = folder / f"{name}.yaml"
     text = study if isinstance(study, str) else json.dumps(study)  # JSON is YAML, and faster to write
@@ -675,6 +667,16 @@ def paths_of(value: Any, path: tuple = ()) -> Iterator[tuple]:
         yield from paths_of(item, (*path, key))
 
 
+def place(path: tuple) -> tuple:
+    """Where a path leads, whatever the name of a definition and the position in a list."""
+    section, *rest = path
+    definition = STUDY[section][rest[0]] if rest else None
+    if isinstance(definition, dict):
+        kinds = [definition[key] for key in ("kind", "architecture", "source", "optimizer") if key in definition]
+        rest[0] = kinds or list(definition)
+    return (section, *("" if isinstance(part, int) else str(part) for part in rest))
+
+
 def replaced(path: tuple, change: Callable[[Any, Any], None]) -> dict[str, Any]:
     study = copy.deepcopy(STUDY)
     target: Any = study
@@ -711,9 +713,11 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_no_change_of_a_study_gives_anything_but_a_result_or_one_line(folder: Path, change: str) -> None:
-    wrong = 0
-    # every key is deleted and misspelt; the other changes take every sixth, to be done in seconds
-    for path in list(paths_of(STUDY))[:: 1 if change in ("delete", "misspell") else 6]:
+    wrong, paths = 0, list({place(path): path for path in paths_of(STUDY)}.values())
+    # every key is deleted and misspelt; each of the other changes takes a sixth of its own, to be done in seconds
+    if change not in ("delete", "misspell"):
+        paths = paths[list(CHANGES).index(change) % 6 :: 6]
+    for path in paths:
         write(folder, "fuzz", replaced(path, CHANGES[change]))
         try:
             study = read_studies(folder, ["fuzz"])["fuzz"]
@@ -786,9 +790,8 @@ def test_every_kind_is_a_file_of_the_library(definition: str, key: str, package:
     assert [rule["if"]["properties"][key]["const"] for rule in written["allOf"]] == kinds
 
 
-def test_the_reference_is_up_to_date(tmp_path: Path) -> None:
+def test_a_reference_that_is_not_up_to_date_is_told_and_written(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / "docs" / "reference.py")]
-    assert subprocess.run([*command, "--check"]).returncode == 0
     stale = tmp_path / "configuration.md"
     stale.write_text("# Configuration\n")
     check = subprocess.run([*command, "--check", "--output", str(stale)], capture_output=True, text=True)

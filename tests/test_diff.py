@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from workspace import LIBRARY, RUNS, STORE, STUDY, Workspace
 
+from synthmix.analysis.artefacts import Artefacts
 from synthmix.comparing import commits, differences, experiment_table, lineage
 from synthmix.comparing.experiment_table import TableError, query, read
 from synthmix.comparing.lineage import Jobs
@@ -21,13 +22,11 @@ from synthmix.comparing.sides import Side, SideError, resolve
 SINGLE = "learning_rate: 0.003, weight_decay"
 
 
-@pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def table(artefacts: Artefacts) -> Path:
     """An experiments.csv with known numbers, and comparisons.csv beside it."""
-    root = tmp_path_factory.mktemp("fabricated")
-    path = fabricate.study(root).experiments
-    assert path
-    return path
+    assert artefacts.experiments
+    return artefacts.experiments
 
 
 def side(runs: pd.DataFrame, name: str = "x", **more: object) -> Side:
@@ -371,13 +370,19 @@ def test_a_study_at_two_commits(workspace: Workspace) -> None:
 
 
 @pytest.mark.workflow
-def test_commits_that_cannot_be_planned_are_named(sources: Workspace) -> None:
-    assert sources.command("diff", "tiny@HEAD", "tiny", status=1).startswith("HEAD: no commit of this repository;")
+def test_commits_that_cannot_be_planned_are_named(sources: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(sources.root)
+    with pytest.raises(commits.CommitError, match=r"^HEAD: no commit of this repository;"):
+        resolve("tiny@HEAD")
     commit(sources, "first")
-    assert sources.command("diff", "tiny@gone", "tiny", status=1).startswith("gone: no commit of this repository;")
-    assert sources.command("diff", "other@HEAD", "tiny", status=1).startswith("studies/other.yaml: no such file at ")
-    said = sources.command("diff", "tiny@HEAD", "tiny", status=1)
-    assert said.startswith("results/studies/tiny/experiments.csv: no such file; build the study first: snakemake tiny")
+    with pytest.raises(commits.CommitError, match=r"^gone: no commit of this repository;"):
+        resolve("tiny@gone")
+    with pytest.raises(commits.CommitError, match=r"^studies/other\.yaml: no such file at "):
+        resolve("other@HEAD")
+    with pytest.raises(
+        SideError, match=r"^results/studies/tiny/experiments\.csv: no such file; build the study first:"
+    ):
+        resolve("tiny")
     sources.append(STUDY, "nonsense: 1\n")
     commit(sources, "second")
     said = sources.command("diff", "tiny@HEAD", "tiny", status=1)

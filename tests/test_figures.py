@@ -60,11 +60,6 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
-    return fabricate.study(tmp_path_factory.mktemp("study"))
-
-
-@pytest.fixture(scope="module")
 def figures(artefacts: Artefacts) -> dict[str, Figure]:
     return {kind: module.draw(SPECS[kind], artefacts) for kind, module in KINDS.items()}
 

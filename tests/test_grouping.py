@@ -20,12 +20,10 @@ HALVES = "class,group\n" + "".join(f"{digit},{'low' if digit < 5 else 'high'}\n"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(folder: Path) -> Path:
     """An empty folder `studies` in the working directory, which has a CSV of groups."""
-    monkeypatch.chdir(tmp_path)
-    Path("studies").mkdir()
     Path("halves.csv").write_text(HALVES)
-    return Path("studies")
+    return folder
 
 
 def study(**dataset: Any) -> dict[str, Any]:

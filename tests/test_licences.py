@@ -55,12 +55,10 @@ STUDY["pools"]["ddpm"]["shard_size"] = 2
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(folder: Path) -> Path:
     """A folder of studies in the working directory, where a folder of images lies, too."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("taken/0", "studies"):
-        (tmp_path / name).mkdir(parents=True)
-    return Path("studies")
+    Path("taken/0").mkdir(parents=True)
+    return folder
 
 
 def plan_of(folder: Path, study: dict[str, Any] = STUDY, **terms: dict[str, Any]) -> Plan:

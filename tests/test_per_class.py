@@ -5,7 +5,6 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import fabricate
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,11 +22,6 @@ ARMS = {"dataset": "digits", "training_set": ["shot3-syn80", "shot3"], "model": 
 GROUPS = {"round": ["0", "6", "8", "9"], "straight": ["1", "4", "7"]}
 SPEC: dict[str, Any] = {"kind": "classes", **ARMS, "groups": GROUPS}
 PRINTED = {"source": "a paper", "comparable": False, "reason": "another split"}
-
-
-@pytest.fixture(scope="module")
-def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Artefacts:
-    return fabricate.study(tmp_path_factory.mktemp("study"))
 
 
 def simulated(rng: np.random.Generator, seeds: int, spread: float) -> tuple[np.ndarray, ...]:
@@ -223,11 +217,9 @@ def test_the_figure_draws_both_differences(artefacts: Artefacts) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    Path("studies").mkdir()
+def folder(folder: Path) -> Path:
     Path("groups.csv").write_text("class,group\n0,round\n1,straight\n")
-    return Path("studies")
+    return folder
 
 
 def study(**table: Any) -> dict[str, Any]:

@@ -77,7 +77,7 @@ test-slurm: $(VENV)/installed-dev
 	pytest -m slurm -rs
 
 test-long: $(VENV)/installed-dev
-	pytest -m long
+	pytest -m long -o faulthandler_timeout=0
 
 lint: $(VENV)/installed-dev
 	ruff check .

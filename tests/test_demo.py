@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import small_studies
+from workspace import Workspace
 
 STUDY = Path(__file__).parents[1] / "results/studies/digits"
 pytestmark = pytest.mark.skipif(
@@ -32,15 +34,7 @@ def compared(comparisons: pd.DataFrame, recipe: str, training_set: str, baseline
 
 
 def test_every_product_is_there() -> None:
-    for name in ("overview", "main", "fewshot", "scores", "recognition", "cost"):
-        for kind in ("csv", "md", "tex", "html"):
-            assert (STUDY / f"tables/{name}.{kind}").stat().st_size > 0
-    for name in ("main", "fewshot", "usefulness", "curves", "samples", "confusion"):
-        for kind in ("svg", "pdf", "png"):
-            assert (STUDY / f"figures/{name}.{kind}").stat().st_size > 0
-    report = (STUDY / "report.html").read_text()
-    assert 'id="table-fewshot"' in report
-    assert 'id="figure-usefulness"' in report
+    small_studies.check_report(Workspace(small_studies.REPOSITORY), "digits", small_studies.read("digits"))
     assert (STUDY / "report.tex").stat().st_size > 0
     assert "ho2020" in (STUDY / "references.bib").read_text()
 
@@ -97,9 +91,3 @@ def test_scores_carry_sizes_intervals_and_floors() -> None:
             assert metric["n_generated"] > 0
             assert metric["interval"] or metric["reason"], (path, name)
             assert metric["floors"]["n"] > 0
-
-
-def test_each_run_met_the_test_split_once() -> None:
-    lines = (STUDY.parents[1] / "test_ledger.csv").read_text().splitlines()
-    keys = [line.split(",")[2] for line in lines]
-    assert len(keys) == len(set(keys))

@@ -184,13 +184,10 @@ def test_a_choice_among_what_happens_to_be_there_is_refused(tmp_path: Path) -> N
 
 def null(rng: np.random.Generator, levels: list[float], seeds: list[int]) -> pd.DataFrame:
     """Runs of an arm whose accuracies have one distribution for all arms; 30 val images, 300 test images."""
-    grid = [(point, level, seed) for point, level in zip(POINTS, levels, strict=True) for seed in seeds]
-    rows = [
-        {"recipe": point, "seed": seed, "selection_loss": 1.0, "selection_images": 30}
-        | {"selection_accuracy": rng.binomial(30, level) / 30, "accuracy": rng.binomial(300, level) / 300}
-        for point, level, seed in grid
-    ]
-    return pd.DataFrame(rows)
+    level = np.repeat(levels, len(seeds))
+    runs = {"recipe": np.repeat(list(POINTS), len(seeds)), "seed": np.tile(seeds, len(levels))}
+    measured = {"selection_accuracy": rng.binomial(30, level) / 30, "accuracy": rng.binomial(300, level) / 300}
+    return pd.DataFrame({**runs, "selection_loss": 1.0, "selection_images": 30, **measured})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from synthmix import files
+from synthmix import files, job
 
 ARRAYS = {"a": np.arange(12, dtype=np.int64).reshape(3, 4), "b": np.zeros((0, 2), dtype=np.float32)}
 
@@ -191,3 +191,32 @@ def test_the_checksum_depends_on_names_types_shapes_and_values():
     ]
     assert len(set(checksums)) == len(checksums)
     assert files.checksum({"a": values, "b": values}) == files.checksum({"b": values, "a": values})
+
+
+# ---- copies on a node's own disk -------------------------------------------------------------------------------------
+
+
+def test_a_scratch_folder_that_is_not_set_is_told_and_done_without(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(job, "settings", lambda: {"scratch": "$NOT_SET_ANYWHERE"})
+    assert job.local("results/data/digits/train.safetensors") == "results/data/digits/train.safetensors"
+    told = "scratch: $NOT_SET_ANYWHERE is not set here: results/data/digits/train.safetensors is read where it lies\n"
+    assert capsys.readouterr().out == told
+
+
+def test_a_file_is_copied_to_the_scratch_folder_once_for_each_of_its_contents(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NODE_DISK", str(tmp_path / "disk"))
+    monkeypatch.setattr(job, "settings", lambda: {"scratch": "$NODE_DISK"})
+    path = tmp_path / "train.safetensors"
+    path.write_bytes(b"images")
+    copy = Path(job.local(str(path)))
+    assert copy.is_relative_to(tmp_path / "disk")
+    assert copy.read_bytes() == b"images"
+    written = copy.stat().st_mtime_ns
+    assert job.local(str(path)) == str(copy)
+    assert copy.stat().st_mtime_ns == written
+    path.write_bytes(b"other images")
+    assert Path(job.local(str(path))).read_bytes() == b"other images"

@@ -1,4 +1,4 @@
-"""A study with a sweep over widths and learning curves, for the tests of its configuration and of its workflow."""
+"""A study with a sweep over widths and learning curves, for the tests of its configuration."""
 
 from typing import Any
 

@@ -42,8 +42,8 @@ STAND_INS: dict[str, dict[str, Any]] = {
 MERGED = {"body-types": ("merge",)}  # the lesions at hand are merged already
 KEPT = ("val", "resolution", "limit", "classes")  # what a data set has in common with the one that stands in for it
 
-# Recipes whose runs another recipe's runs stand for.
-LEFT_OUT = ("w16-epochs",)
+# Recipes and models whose runs those of others stand for.
+LEFT_OUT = ("w16-epochs", "literal-w16", "cnn2", "cnn3", "cnn6", "cnn12", "cnn32")
 # Extractors that take little time.
 FASTER: dict[str, dict[str, Any]] = {"classifier": {"epochs": 2}, "timm": {"image_size": 48}}
 
@@ -81,7 +81,7 @@ def reduced(study: dict[str, Any], by: int = 8, seeds: int = 2) -> dict[str, Any
         for name, dataset in study["datasets"].items()
     }
     return {
-        **study,
+        **_fewer_models(study),
         "datasets": datasets,
         "generators": {name: _short(generator) for name, generator in study["generators"].items()},
         "pools": {k: {**v, "steps": min(v["steps"], 4)} for k, v in each("pools", "per_class", "shard_size").items()},
@@ -92,21 +92,36 @@ def reduced(study: dict[str, Any], by: int = 8, seeds: int = 2) -> dict[str, Any
             k: {**v, "epochs": 1} if "epochs" in v else {**v, "steps": 20} for k, v in study["recipes"].items()
         },
         "audits": [fewer(entry, "n") for entry in study["audits"]],
-        "runs": [{**entry, "seeds": seeds} for entry in study["runs"] if entry["recipe"] not in LEFT_OUT],
+        "runs": [
+            {**entry, "seeds": seeds}
+            for entry in study["runs"]
+            if entry["recipe"] not in LEFT_OUT and entry["model"] not in LEFT_OUT
+        ],
         "cross_tests": [{**entry, "seeds": seeds} for entry in study["cross_tests"]],
     }
 
 
 def reduced_sweeps(study: dict[str, Any], by: int = 8) -> dict[str, Any]:
-    """The study `blocks-small` with two epochs, training sets divided by `by` and one job for all seeds of a model."""
+    """The study `blocks-small` with two epochs, fewer widths and images, and one job for all seeds of a model."""
     datasets = {k: {**v, "val": 60, "limit": {"train": 500, "test": 200}} for k, v in study["datasets"].items()}
     sets = {
         k: {**v, "real": {"total": v["real"]["total"] // by}} if isinstance(v["real"], dict) else v
         for k, v in study["training_sets"].items()
     }
-    recipes = {k: {**v, "epochs": 2, "seeds_per_job": 6} for k, v in study["recipes"].items()}
+    recipes = {k: {**v, "epochs": 2, "seeds_per_job": 12} for k, v in study["recipes"].items()}
     recipes = {k: {key: value for key, value in v.items() if key != "evaluate_every"} for k, v in recipes.items()}
-    return {**study, "datasets": datasets, "training_sets": sets, "recipes": recipes}
+    return {**_fewer_models(study), "datasets": datasets, "training_sets": sets, "recipes": recipes}
+
+
+def _fewer_models(study: dict[str, Any]) -> dict[str, Any]:
+    """Lists of models in runs, tables and figures without those that are left out."""
+
+    def fewer(entry: dict[str, Any]) -> dict[str, Any]:
+        models = entry.get("model")
+        return {**entry, "model": [m for m in models if m not in LEFT_OUT]} if isinstance(models, list) else entry
+
+    views = {key: {name: fewer(view) for name, view in study[key].items()} for key in ("tables", "figures")}
+    return {**study, **views, "runs": [fewer(entry) for entry in study["runs"]]}
 
 
 def reduced_networks(study: dict[str, Any]) -> dict[str, Any]:
@@ -143,13 +158,14 @@ def reduced_cars(study: dict[str, Any]) -> dict[str, Any]:
         for key in ("tables", "figures")
     }
     looks = {
-        name: {**explainer, "methods": explainer["methods"][:3]} for name, explainer in study["explainers"].items()
+        name: {**explainer, "methods": [each for each in explainer["methods"] if each != "score_cam"]}  # it is slow
+        for name, explainer in study["explainers"].items()
     }
     return {
         **study,
         **views,
         "datasets": datasets,
-        "generators": {name: _short(generator) for name, generator in study["generators"].items()},
+        "generators": {name: _short(generator, 50) for name, generator in study["generators"].items()},
         "pools": {name: {**pool, "steps": 3, "per_class": 6, "shard_size": 6} for name, pool in study["pools"].items()},
         "training_sets": sets,
         "recipes": {
@@ -166,10 +182,10 @@ def _two_of_each() -> dict[str, list[str]]:
     return {name: list(each["class"][:2]) for name, each in list(models.groupby("group"))[:5]}
 
 
-def _short(generator: dict[str, Any]) -> dict[str, Any]:
+def _short(generator: dict[str, Any], by: int = 25) -> dict[str, Any]:
     if "train_from_scratch" in generator:
-        return {**generator, "train_from_scratch": _short(generator["train_from_scratch"])}
-    return {**generator, "steps": max(10, generator["steps"] // 25), "batch_size": 32}
+        return {**generator, "train_from_scratch": _short(generator["train_from_scratch"], by)}
+    return {**generator, "steps": max(10, generator["steps"] // by), "batch_size": 32}
 
 
 def _parquet(name: str, dataset: dict[str, Any]) -> dict[str, Any]:

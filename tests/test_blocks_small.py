@@ -20,15 +20,32 @@ def check(workspace: Workspace, study: dict[str, Any]) -> None:
     exponents = read_table(workspace, NAME, "tables/exponents.csv")
     assert set(exponents["model"]) == {"cnn10", "vit64-h1-l1", "vit64-h4-l3"}
     assert set(exponents["n"]) == {4}
+    images = [study["training_sets"][name]["real"]["total"] for name in study["tables"]["exponents"]["training_set"]]
+    assert set(exponents["smallest"]) == {min(images)}
+    assert set(exponents["largest"]) == {max(images)}
     assert set(exponents["published_alpha"].dropna()) == {-0.53}
     peak = read_table(workspace, NAME, "tables/peak.csv")
+    assert list(peak["training_set"]) == ["noise20"] * 3
     assert set(peak["published_width"].dropna()) == {2}
-    assert set(read_table(workspace, NAME, "tables/crossing.csv")["over"]) == {"cnn10"}
+    crossing = read_table(workspace, NAME, "tables/crossing.csv")
+    assert [(row.model, row.over, row.n) for row in crossing.itertuples()] == [
+        ("vit64-h1-l1", "cnn10", 4),
+        ("vit64-h4-l3", "cnn10", 4),
+    ]
 
 
 def test_the_report_is_complete_in_a_variant_of_minutes(tmp_path: Path) -> None:
     study = small_studies.reduced_sweeps(small_studies.at_hand(SHIPPED))
-    check(small_studies.built(tmp_path / "built", NAME, study), study)
+    sizes = {key: study["tables"]["sizes"][key] for key in ("training_set", "recipe")}
+    models = ["cnn10", "vit64-h1-l1", "vit64-h4-l3"]
+    study["tables"]["choice"] = {"kind": "best", **sizes, "model": models, "selection_seeds": [0, 1]}
+    workspace = small_studies.built(tmp_path / "built", NAME, study)
+    check(workspace, study)
+    choice = read_table(workspace, NAME, "tables/choice.csv")
+    assert list(choice["training_set"]) == sizes["training_set"]
+    assert set(choice["n"]) == {2}, "two of four seeds choose"
+    peak = read_table(workspace, NAME, "tables/peak.csv")
+    assert set(peak["threshold_by_seed"]) == {", ".join(["none"] * 3)}, "two epochs fit nothing"
 
 
 @pytest.mark.long

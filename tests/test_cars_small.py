@@ -19,6 +19,9 @@ def check(workspace: Workspace, study: dict[str, Any]) -> None:
     small_studies.check_report(workspace, NAME, study)
     saturation = read_table(workspace, NAME, "tables/saturation.csv")
     assert set(saturation["recipe"]) == {"head-steps", "head-epochs"}
+    most = study["training_sets"][study["tables"]["saturation"]["ladder"][-1]]["held_back"]
+    assert set(saturation[["smallest", "largest"]].itertuples(index=False, name=None)) == {(0, most)}
+    assert list(read_table(workspace, NAME, "tables/best.csv")["rank"]) == [1, 2, 3]
     faithful = read_table(workspace, NAME, "tables/faithful.csv")
     assert set(faithful["method"]) >= {*study["explainers"]["looks"]["methods"], "random", "centre"}
     robust = read_table(workspace, NAME, "tables/robustness.csv")
@@ -27,7 +30,10 @@ def check(workspace: Workspace, study: dict[str, Any]) -> None:
 
 def test_the_report_is_complete_in_a_variant_of_minutes(tmp_path: Path) -> None:
     study = small_studies.reduced_cars(small_studies.at_hand(SHIPPED))
-    check(small_studies.built(tmp_path / "built", NAME, study), study)
+    workspace = small_studies.built(tmp_path / "built", NAME, study)
+    check(workspace, study)
+    levels = list(read_table(workspace, NAME, "tables/classes.csv")["level"])
+    assert (levels.count("group"), levels.count("class")) == (len(study["tables"]["classes"]["groups"]), 10)
 
 
 @pytest.mark.long

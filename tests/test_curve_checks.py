@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from small_curves import CURVES
 
-from synthmix.planning.configuration import ConfigurationError, read_studies
+from synthmix.planning.configuration import ConfigurationError, read_studies, validate_config
+from synthmix.planning.plan import Plan
+from synthmix.planning.specs import Specs
 
 
 def read(folder: Path, **changes: object) -> dict[str, Any]:
@@ -43,6 +45,37 @@ def test_a_table_of_when_comes_with_the_recipes_that_freeze_layers(tmp_path: Pat
     assert "frozen" not in read(tmp_path, **{"tables.when": table})["tables"]["when"]
     changes = {"tables.when": {**table, "recipe": ["long"]}, "recipes.long.freeze": ["stages.0"]}
     assert read(tmp_path, **changes)["tables"]["when"]["frozen"] == ["long"]
+
+
+PAIR = {"training_set": "noisy", "model": ["cnn1", "cnn4"], "recipe": "long"}
+
+
+def changed(folder: Path, before: dict[tuple[str, str], str], **changes: object) -> set[tuple[str, str]]:
+    """The tables and figures whose specs are others than before."""
+    return {view for view, spec in specs(folder, **changes).items() if before[view] != spec}
+
+
+def specs(folder: Path, **changes: object) -> dict[tuple[str, str], str]:
+    """(table or figure, name) -> spec, of the study with changes and two views of single classes."""
+    classes = {"kind": "classes", **PAIR, "groups": "groups.csv"}
+    read(folder, **{"tables.classes": classes, "figures.classes": classes}, **changes)
+    plan = Plan(validate_config({"studies": ["curves"]}, "config.yaml"), read_studies(folder, ["curves"]))
+    of, study = Specs(plan), plan.studies["curves"]
+    made = {("table", name): of.table("curves", name) for name in study["tables"]}
+    return made | {("figure", name): of.figure("curves", name) for name in study["figures"]}
+
+
+def test_a_changed_view_is_made_again_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    groups = Path("groups.csv")
+    groups.write_text("class,group\n0,round\n8,round\n1,straight\n")
+    before = specs(tmp_path)
+    assert changed(tmp_path, before, **{"figures.widths.tolerance": 0.1}) == {("figure", "widths")}
+    # groups are known by what their file says, whatever the order of its rows
+    groups.write_text("class,group\n8,round\n1,straight\n0,round\n")
+    assert changed(tmp_path, before) == set()
+    groups.write_text("class,group\n0,round\n8,round\n7,straight\n")
+    assert changed(tmp_path, before) == {("table", "classes"), ("figure", "classes")}
 
 
 BEST = {"kind": "best", "model": ["cnn1", "cnn4"], "training_set": "noisy", "selection_seeds": [0, 1]}

@@ -215,16 +215,20 @@ def test_memory_is_bounded_whatever_the_number_of_images(tmp_path):
 # ---- the workflow ----------------------------------------------------------------------------------------------------
 
 
-def test_jobs_make_the_same_files_when_their_images_are_streamed(built: Workspace, sources: Workspace) -> None:
-    sources.append("config.yaml", "images_in_memory: 0\n")
+@pytest.mark.workflow
+def test_jobs_make_the_same_files_when_their_images_are_streamed(built: Workspace, workspace: Workspace) -> None:
+    workspace.append("config.yaml", "images_in_memory: 0\n")
     job = f"{RUNS}/main/vit/block/seeds0-2"
     made = [f"{job}/model.safetensors", f"{job}/predictions.parquet", "results/extractors/digits/features.safetensors"]
     made.append(f"{job}/shot3.ddpm.json".replace("/runs/", "/cross_tests/"))
-    sources.snakemake(*made)
+    stages = ["train", "evaluate", "cross_test", "train_extractor"]
+    workspace.make_again(stages, *made)
     for name in made:
-        assert (sources / name).read_bytes() == (built / name).read_bytes(), name
-    for stage in ("train", "evaluate", "cross_test", "train_extractor"):
-        logs = [path.read_text() for path in (sources / f"logs/{stage}").rglob("*.log")]
+        assert (workspace / name).read_bytes() == (built / name).read_bytes(), name
+    for stage in stages:
+        logs = [path.read_text() for path in (workspace / f"logs/{stage}").rglob("*.log")]
         assert logs
         assert all("more than images_in_memory: 0: read while used" in text for text in logs), stage
-    assert not [path for path in (sources / "results/pools").rglob("*") if path.is_file() and path.suffix != ".parquet"]
+    assert not [
+        path for path in (workspace / "results/pools").rglob("*") if path.is_file() and path.suffix != ".parquet"
+    ]

@@ -24,7 +24,7 @@ def test_weights_and_pools_are_deleted_once_used_and_not_missed(workspace: Works
     # What needs the images again makes Snakemake run all that reads them; the store has it all.
     workspace.replace(STUDY, "pool: ddpm, columns: 2}", "pool: ddpm, columns: 3}")
     before = workspace.entries()
-    workspace.snakemake()
+    workspace.snakemake("results/studies/tiny/figures/samples.svg", MODEL.replace("model.safetensors", "metrics.json"))
     assert workspace.made(before) == {}
     assert not (workspace / SHARD).exists()
 
@@ -75,15 +75,11 @@ def test_clean_unused_waits_for_snakemake(workspace: Workspace) -> None:
     assert "Snakemake is at work" in workspace.command("clean_unused", "--remove", status=1)
 
 
-def test_data_are_read_from_the_nodes_own_disk(sources: Workspace, tmp_path: Path, built: Workspace) -> None:
-    sources.append("config.yaml", "scratch: $NODE_DISK\n")
-    sources.snakemake(MODEL, NODE_DISK=str(tmp_path / "disk"))
+def test_data_are_read_from_the_nodes_own_disk(workspace: Workspace, tmp_path: Path, built: Workspace) -> None:
+    workspace.append("config.yaml", "scratch: $NODE_DISK\n")
+    models = [MODEL, MODEL.replace("seeds0", "seeds1")]
+    workspace.make_again(["train"], *models, NODE_DISK=str(tmp_path / "disk"))
     copies = sorted(path.name for path in (tmp_path / "disk").rglob("*.safetensors"))
     assert copies == ["train.safetensors", "val.safetensors"], "one copy of each, shared by all jobs"
-    assert (sources / MODEL).read_bytes() == (built / MODEL).read_bytes()
-
-
-def test_a_scratch_folder_that_is_not_set_is_told_and_done_without(sources: Workspace) -> None:
-    sources.append("config.yaml", "scratch: $NOT_SET_ANYWHERE\n")
-    sources.snakemake("results/generators/digits/ddpm/all/history.csv")
-    assert "scratch: $NOT_SET_ANYWHERE is not set here" in sources.logs()
+    for model in models:
+        assert (workspace / model).read_bytes() == (built / model).read_bytes()

@@ -37,12 +37,12 @@ class Workspace:
 
     @classmethod
     def of_sources(cls, root: Path) -> "Workspace":
-        """The repository's files, with the study tiny in the place of its studies; nothing is built."""
+        """The repository's files but documentation and tests, with the study tiny as its only one; nothing is built."""
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         names = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, check=True, text=True).stdout.split("\0")
         workspace = cls(root)
         for name in filter(None, names):
-            if not name.startswith(("studies/", "tests/")) and (REPOSITORY / name).is_file():
+            if not name.startswith(("docs/", "studies/", "tests/")) and (REPOSITORY / name).is_file():
                 (workspace / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(REPOSITORY / name, workspace / name)
         workspace.write(STUDY, (REPOSITORY / "tests" / STUDY).read_text())
@@ -108,6 +108,12 @@ class Workspace:
         output = self.read("snakemake.log")
         assert status == 0, f"{output}\n{self.logs()}"
         return output
+
+    def make_again(self, rules: list[str], *targets: str, **environment: str) -> None:
+        """Run the jobs of rules that targets need as if they had not run: nothing is in the store, no log is left."""
+        for path in [*self.entries(), *self.root.glob("logs/**/*.log")]:
+            path.unlink()
+        self.snakemake("--forcerun", *rules, "--", *targets, **environment)
 
     def command(self, name: str, *arguments: str, status: int = 0, **environment: str) -> str:
         """Run a script of workflow/commands, which must end with a status; returns what it prints."""

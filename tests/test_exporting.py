@@ -18,12 +18,14 @@ from PIL import Image as Picture
 from workspace import REPOSITORY, STUDY, Workspace
 
 from synthmix import data, records
-from synthmix.exports import exporting
+from synthmix.exports import exporting, licences
 from synthmix.exports import pools as exports
 from synthmix.exports.exporting import ExportError
+from synthmix.exports.models import ExportedModel
+from synthmix.exports.pools import ExportedPool
 from synthmix.files import read_arrays, read_json, write_json
 from synthmix.images import pools
-from synthmix.planning.configuration import read_studies
+from synthmix.planning.configuration import ConfigurationError, read_studies, read_yaml, validate_config
 from synthmix.planning.plan import Plan
 from synthmix.planning.specs import Specs
 from synthmix.spec import digest
@@ -194,6 +196,15 @@ def export(workspace: Workspace, *arguments: str, status: int = 0, **environment
     return output
 
 
+def exported(workspace: Workspace, pool: str = "", run: str = "") -> ExportedPool | ExportedModel:
+    """What the command exports of the study in a workspace."""
+    config = validate_config(read_yaml(workspace / "config.yaml"), "config.yaml")
+    plan = Plan(config, read_studies(workspace / "studies", ["tiny"]).active)
+    if pool:
+        return ExportedPool(plan, "tiny", *exporting.find_pool(plan, "tiny", pool))
+    return ExportedModel(plan, "tiny", exporting.find_run(plan, "tiny", run))
+
+
 @pytest.mark.workflow
 def test_a_pool_is_readable_as_images_with_classes(built: Workspace, tmp_path: Path) -> None:
     before = built.results()
@@ -336,27 +347,28 @@ def test_what_cannot_be_exported_is_one_line(workspace: Workspace) -> None:
     assert "say what to export" in export(workspace, "--to", "out", status=1)
     assert "say where to" in export(workspace, "--pool", "ddpm", status=1)
     assert "say of which study" in workspace.command("export", "", "--pool", "ddpm", "--to", "out", status=1)
-    assert "studies/tinny.yaml: no such file" in workspace.command(
-        "export", "tinny", "--run", RUN, "--to", "out", status=1
-    )
-    text = export(workspace, "--pool", "dpm", "--to", "out", status=1)
-    assert text.startswith("studies/tiny.yaml: pools: the study draws no pool dpm; did you mean")
-    text = export(workspace, "--run", "shot3/cnn/single/7", "--to", "out", status=1)
-    assert text.startswith(
-        "studies/tiny.yaml: runs: no run is called shot3/cnn/single/7 (training_set/model/recipe/seed)"
-    )
-    (workspace / "full").mkdir()
-    workspace.write("full/letter.txt", "Dear")
-    assert "full is not empty" in export(workspace, "--pool", "ddpm", "--to", "full", status=1)
+    text = workspace.command("export", "tinny", "--run", RUN, "--to", "out", status=1)
+    assert "studies/tinny.yaml: no such file" in text
     workspace.replace(
         STUDY,
         "limit: {train: 200, test: 100}}",
         "limit: {train: 200, test: 100}, licence: {id: other, redistribute: no}}",
     )
-    for chosen in (("--pool", "ddpm"), ("--run", RUN)):
-        text = export(workspace, *chosen, "--to", "out", status=1)
-        assert text.startswith("studies/tiny.yaml: datasets.digits.licence: does not allow")
+    text = export(workspace, "--run", RUN, "--to", "out", status=1)
+    assert text.startswith("studies/tiny.yaml: datasets.digits.licence: does not allow")
+    found = exported(workspace, pool="ddpm")
+    with pytest.raises(ConfigurationError, match=r"studies/tiny\.yaml: datasets\.digits\.licence: does not allow"):
+        licences.require(found.sources(), found.name, workspace / "studies", "tiny")
     assert not (workspace / "out").exists()
+
+
+def test_what_no_study_has_is_not_exported(sources: Workspace) -> None:
+    told = r"^studies/tiny\.yaml: pools: the study draws no pool dpm; did you mean"
+    with pytest.raises(ConfigurationError, match=told):
+        exported(sources, pool="dpm")
+    told = r"^studies/tiny\.yaml: runs: no run is called shot3/cnn/single/7 \(training_set/model/recipe/seed\)"
+    with pytest.raises(ConfigurationError, match=told):
+        exported(sources, run="shot3/cnn/single/7")
 
 
 @pytest.mark.workflow
@@ -376,19 +388,25 @@ def test_a_licence_changes_no_result_and_stands_on_the_card(workspace: Workspace
 
 
 @pytest.mark.workflow
-def test_what_the_study_would_now_make_otherwise_is_not_exported(workspace: Workspace) -> None:
+def test_what_the_study_would_now_make_otherwise_is_not_exported(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace.root)
     workspace.replace(STUDY, "guidance: 1.2", "guidance: 1.3")
     text = export(workspace, "--pool", "ddpm", "--to", "out", status=1)
     assert f"{ONE} was not made by this study and code" in text
     assert f"run: snakemake --cores all {ONE}" in text
-    assert "is not trained and tested by this study" in export(workspace, "--run", RUN, "--to", "out", status=1)
+    assert not (workspace / "out").exists()
+    with pytest.raises(ExportError, match="is not trained and tested by this study"):
+        exported(workspace, run=RUN).require()
     workspace.replace(STUDY, "guidance: 1.3", "guidance: 1.2")
     workspace.replace(STUDY, "per_class: 4, shard_size: 4", "per_class: 8, shard_size: 4")
-    text = export(workspace, "--pool", "ddpm", "--to", "out", status=1)
-    assert f"1 of 3 files are not there yet; run: snakemake --cores all {ONE.replace('0000', '0001')}" in text
+    missing = f"1 of 3 files are not there yet; run: snakemake --cores all {ONE.replace('0000', '0001')}"
+    with pytest.raises(ExportError, match=re.escape(missing)):
+        exported(workspace, pool="ddpm").require()
     (workspace / "results/runs/digits/main/cnn/single/seeds1/model.safetensors").unlink()
-    assert "keep.weights: false" in export(workspace, "--run", RUN, "--to", "out", status=1)
-    assert not (workspace / "out").exists()
+    with pytest.raises(ExportError, match=r"keep\.weights: false"):
+        exported(workspace, run=RUN).require()
 
 
 @pytest.mark.workflow

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from networks import save_stable_diffusion
 
 from synthmix import data

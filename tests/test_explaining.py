@@ -218,10 +218,8 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace.of_sources(tmp_path_factory.mktemp("explained") / "built")
     workspace.write(STUDY, EXPLAINED)
     draw(workspace / "drawn/five.png", 200)
-    workspace.snakemake(*TARGETS, *OF_IMAGES, "results/studies/tiny/tables/faithful.csv")
-    workspace.snakemake(
-        *TARGETS, ROBUSTNESS, *(f"results/studies/tiny/figures/{name}.svg" for name in ("maps", "quality"))
-    )
+    tables = [f"results/studies/tiny/tables/{name}.csv" for name in ("faithful", "robustness")]
+    workspace.snakemake(*TARGETS, *OF_IMAGES, *tables, "results/studies/tiny/figures/quality.svg")
     return workspace
 
 

@@ -1,27 +1,27 @@
 """A study of imbalanced data from its files to its tables: AUROC, prior-matched pools, rebalanced real images."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import small_studies
+import yaml
 from sklearn.metrics import roc_auc_score
 from workspace import STUDY, Workspace
 
 from synthmix.files import read_json
+from synthmix.planning.yaml_reader import read_yaml
 
 pytestmark = pytest.mark.workflow
 
-LESIONS = Path(os.environ.get("SYNTHMIX_TEST_DATA", Path(__file__).parents[1].parent / "shared/data")) / "melanoma64"
 TABLES = "results/studies/tiny/tables"
 
 
-@pytest.mark.skipif(not (LESIONS / "train.parquet").exists(), reason="no melanoma64 in SYNTHMIX_TEST_DATA")
 def test_an_imbalanced_study_is_judged_by_auroc(sources: Workspace) -> None:
-    study = (Path(__file__).parent / "studies/imbalanced.yaml").read_text()
-    sources.write(STUDY, study.replace("source: parquet\n", f"source: parquet\n    root: {LESIONS}\n"))
+    study = read_yaml(Path(__file__).parent / "studies/imbalanced.yaml")
+    sources.write(STUDY, yaml.safe_dump(small_studies.at_hand(study)))
     sources.snakemake(f"{TABLES}/main.md", f"{TABLES}/overview.md", "results/studies/tiny/figures/ladder.svg")
 
     job = sources / "results/runs/lesions/main/resnet/crop/seeds0-2"

@@ -10,7 +10,7 @@ from workspace import RUNS, STUDY, Workspace, job_of, kill_group, running, wait_
 
 pytestmark = pytest.mark.workflow
 
-STEPS = 200
+STEPS = 120
 CLASSIFIER = f"{RUNS}/shot3-own2/vit/block/seeds0-2"
 GENERATOR = "results/generators/digits/ddpm/all"
 
@@ -76,7 +76,6 @@ def test_a_generator_survives_the_end_of_snakemake_and_its_own(workspace: Worksp
         workspace.snakemake(target)  # waits for that job and takes its result
     assert second < third < STEPS
     assert workspace.trained(GENERATOR, weights) == reference.trained(GENERATOR, weights)
-    assert workspace.planned(target) == {}
 
 
 def test_a_state_of_another_pool_is_not_resumed(workspace: Workspace) -> None:

@@ -152,9 +152,10 @@ def test_another_file_of_weights_trains_its_own_runs_again(sources: Workspace) -
     assert not (sources / "results/data").exists()
 
     save_file(values, sources / "own.safetensors")
-    sources.snakemake()
-    assert sources.planned() == {}
+    targets = [f"results/runs/digits/shot3/{name}/single/seeds0/metrics.json" for name in models]
+    sources.snakemake(*targets)
+    assert sources.planned(*targets) == {}
     save_file({**values, "cls_token": values["cls_token"] + 1}, sources / "own.safetensors")
-    planned = sources.planned()
+    planned = sources.planned(*targets)
     assert (planned["train"], planned["evaluate"]) == (1, 1)
     assert "prepare_data" not in planned

@@ -199,7 +199,7 @@ def export(workspace: Workspace, *arguments: str, status: int = 0, **environment
 def exported(workspace: Workspace, pool: str = "", run: str = "") -> ExportedPool | ExportedModel:
     """What the command exports of the study in a workspace."""
     config = validate_config(read_yaml(workspace / "config.yaml"), "config.yaml")
-    plan = Plan(config, read_studies(workspace / "studies", ["tiny"]).active)
+    plan = Plan(config, read_studies(workspace / "studies", ["tiny"]))
     if pool:
         return ExportedPool(plan, "tiny", *exporting.find_pool(plan, "tiny", pool))
     return ExportedModel(plan, "tiny", exporting.find_run(plan, "tiny", run))

@@ -214,6 +214,7 @@ DDPM: dict[str, Any] = {
     "kind": "ddpm",
     "channels": [8, 16],
     "layers_per_block": 1,
+    "prediction": "v_prediction",
     "noise_schedule": "squaredcos_cap_v2",
     "train_timesteps": 1000,
     "steps": 10,
@@ -240,7 +241,7 @@ METHODS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         ({"source": "hub", "name": "a"}, {"merge": {"a": ["b"]}, "limit": {"train": 5}}),
     ],
     "generators": [
-        (DDPM, {"kind": "files", "channels": [8], "layers_per_block": 2, "prediction": "v_prediction", "steps": 20}),
+        (DDPM, {"kind": "files", "channels": [8], "layers_per_block": 2, "prediction": "epsilon", "steps": 20}),
         (DDPM, {"noise_schedule": "linear", "train_timesteps": 10, "batch_size": 9, "learning_rate": 0.1}),
         (DDPM, {"label_dropout": 0.1, "train_on": {"real": 3}, "resolution": 16}),
         ({"kind": "text2image"}, {"pipeline": "a/b", "revision": "abc", "prompts": "a.csv", "safety": "drop"}),

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from workspace import RUNS, STUDY, Workspace
 
+from synthmix.files import write_json
+
 pytestmark = pytest.mark.workflow
 
 MODEL = f"{RUNS}/main/cnn/single/seeds0/model.safetensors"
@@ -40,7 +42,7 @@ def test_without_the_store_a_jobs_part_of_it_is_deleted_when_it_is_done(workspac
 
 def test_clean_unused_lists_and_then_removes_what_no_study_asks_for(workspace: Workspace) -> None:
     for path in (workspace / "results/benchmarks").rglob("*.tsv"):  # as on a GPU that counts its energy
-        path.with_suffix(".energy.json").write_text("{}")
+        write_json(path.with_suffix(".energy.json"), {"joules": 1, "gpus": 1})
     assert "0.0 MB       0 files in all" in workspace.command("clean_unused")
     before = set(workspace.results())
     workspace.write("results/weights/network.pt", "large")

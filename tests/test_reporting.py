@@ -198,9 +198,9 @@ def test_weights_of_a_package_are_pretrained() -> None:
 NO_METHOD = {
     "datasets": {"seed", "splits", "channels", "licence", "config", "root", "image_column", "label_column"}
     | {"classes", "revision", "train", "val", "test"},  # another section of the report counts images, and names sources
-    "generators": {"seed", "licence", "compile", "seeds_per_job", "ema_decay", "gradient_clip", "attention"}
+    "generators": {"seed", "licence", "compile", "seeds_per_job", "gradient_clip", "attention"}
     | {"image_column", "label_column", "path", "class_names", "class_ids", "attempts", "negative_prompt"}
-    | {"template", "scenarios", "augment", "one_per", "precision", "source", "warmup_steps"},
+    | {"template", "scenarios", "one_per", "precision", "source"},
     "pools": {"seed", "licence", "shard_size", "batch_size"},
     "extractors": {"seed", "model", "learning_rate", "batch_size", "weights", "package", "precision"},
     "filters": {"template"},
@@ -244,6 +244,7 @@ METHODS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
         (DDPM, {"kind": "files", "channels": [8], "layers_per_block": 2, "prediction": "epsilon", "steps": 20}),
         (DDPM, {"noise_schedule": "linear", "train_timesteps": 10, "batch_size": 9, "learning_rate": 0.1}),
         (DDPM, {"label_dropout": 0.1, "train_on": {"real": 3}, "resolution": 16}),
+        (DDPM, {"augment": "flip", "warmup_steps": 7, "ema_decay": 0.9}),
         ({"kind": "text2image"}, {"pipeline": "a/b", "revision": "abc", "prompts": "a.csv", "safety": "drop"}),
         ({"kind": "text2image"}, {"lora": TUNED, "textual_inversion": TUNED, "train_from_scratch": DDPM}),
         ({"kind": "text2image"}, {"img2img": {"strength": 0.5}}),

@@ -123,14 +123,14 @@ def _generator(each: Definition) -> str:
     if each["kind"] == "ddpm":
         return (
             "is a class-conditional denoising diffusion model [@ho2020] on pixels, a U-Net of diffusers with "
-            f"{_network(each)}{_smaller(each)}; {_trained(each)}, {_seen(each)}"
+            f"{_network(each)}{_smaller(each)}; {_trained(each)}, {_seen(each)}{_averaged(each)}"
         )
     pipeline = f"`{each.get('pipeline') or 'stable-diffusion-v1-5/stable-diffusion-v1-5'}`"
     if way == "train_from_scratch":
         own = each[way]
         return (
             "is a small text-to-image diffusion model [@ho2020] on pixels, with a text encoder of its own and a U-Net "
-            f"of diffusers with {_network(own)}; {_trained(own)}, on all of train with captions"
+            f"of diffusers with {_network(own)}; {_trained(own)}, on all of train with captions{_averaged(own)}"
         )
     kind = "class-conditional" if each["kind"] == "class2image" else "text-to-image"
     text = f"is the published {kind} pipeline {pipeline}"
@@ -165,14 +165,21 @@ def _layers(number: int) -> str:
 def _trained(each: Definition) -> str:
     predicted = {"v_prediction": "velocity [@salimans2022]", "epsilon": "noise"}[each["prediction"]]
     schedule = {"squaredcos_cap_v2": "a cosine noise schedule [@nichol2021]", "linear": "a linear noise schedule"}
+    hidden = each.get("label_dropout", each.get("caption_dropout", 0))
+    how = [f"{100 * hidden:g} % without their class"] if hidden else []
+    how += ["mirrored at random"] if each.get("augment") == "flip" else []
+    seen = f" ({', '.join(how)})" if how else ""
     text = (
         f"it predicts the {predicted} under {schedule[each['noise_schedule']]} of {each['train_timesteps']} steps, "
-        "and is "
-        f"trained with AdamW [@loshchilov2019] for {each['steps']} steps of {each['batch_size']} images at a rate of "
-        f"{each['learning_rate']:g}"
+        f"and is trained with AdamW [@loshchilov2019] for {each['steps']} steps of {each['batch_size']} images"
+        f"{seen} at a rate of {each['learning_rate']:g}"
     )
-    hidden = each.get("label_dropout", each.get("caption_dropout", 0))
-    return text + (f", {100 * hidden:g} % of them without their class" if hidden else "")
+    return text + (f" after {each['warmup_steps']} steps of warm-up" if each.get("warmup_steps") else "")
+
+
+def _averaged(each: Definition) -> str:
+    decay = each.get("ema_decay")
+    return f"; images are drawn with the moving average of its weights (decay {decay:g})" if decay else ""
 
 
 def _seen(each: Definition) -> str:

@@ -25,7 +25,7 @@ from synthmix.reports.formatting import run_metric_title
 Line = list[tuple[float, float]]
 
 FITTED = "; curve: mean over seeds of fitted ones, where the ladder levels off, else points are joined"
-ASIDE = "; hollow: at the number of images of the place that they stand beside"
+ASIDE = "; hollow markers stand beside the number of images that they add"
 STEP_PT = 7.0  # between arms that stand beside the ladder, and to it
 AXIS_MM = 12.0  # room for the vertical axis and its label
 GAP_MM = 1.0  # between tick labels, at least

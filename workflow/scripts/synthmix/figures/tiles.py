@@ -158,6 +158,12 @@ def _title(text: str, tile: float) -> list[str]:
     return _lines([text], tile - 1)
 
 
+def _title_pt(columns: Sequence[str], tile: float) -> float:
+    """Size of titles above tiles, in which a word that is longer than a tile does not meet its neighbour."""
+    widest = max(style.text_mm(line, SMALL_PT) for title in columns for line in _title(title, tile))
+    return SMALL_PT * min(1.0, (tile + GAP_MM - 1) / widest)
+
+
 def _lines(texts: Sequence[str], width: float) -> list[str]:
     """Texts on lines of so many mm, in the size of captions."""
     return [line for text in texts for line in style.lines(text, width, SMALL_PT)]
@@ -186,7 +192,8 @@ class _Page:
             for column, title in enumerate(columns):
                 middle = left + label_mm + column * (self.tile + GAP_MM) + self.tile / 2
                 text = "\n".join(_title(title, self.tile))
-                self.write(text, middle, top - 0.8, ha="center", va="bottom", fontsize=SMALL_PT, linespacing=1.1)
+                size = _title_pt(columns, self.tile)
+                self.write(text, middle, top - 0.8, ha="center", va="bottom", fontsize=size, linespacing=1.1)
         for row in block.rows:
             lines = _lines(row.label, label_mm - 1)
             middle = top + self.tile / 2

@@ -189,10 +189,10 @@ class _Page:
         top += HEAD_MM * len(heading)
         if columns:
             top += _titles_mm(columns, self.tile)
+            size = _title_pt(columns, self.tile)
             for column, title in enumerate(columns):
                 middle = left + label_mm + column * (self.tile + GAP_MM) + self.tile / 2
                 text = "\n".join(_title(title, self.tile))
-                size = _title_pt(columns, self.tile)
                 self.write(text, middle, top - 0.8, ha="center", va="bottom", fontsize=size, linespacing=1.1)
         for row in block.rows:
             lines = _lines(row.label, label_mm - 1)

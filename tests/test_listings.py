@@ -22,7 +22,7 @@ def write(path: Path, size: int = 1) -> Path:
 
 
 def digest(train: object = ".", **dataset: Any) -> str:
-    return listings.digest(listings.patterns({"train": train, **dataset}))
+    return listings.digest(listings.patterns({"train": train, **dataset}).values())
 
 
 def test_images_behind_links_count(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from synthmix.checks.study import Definition, Problem, Study
+from synthmix.planning import listings
 from synthmix.planning.messages import shown
 
 
@@ -17,11 +18,8 @@ def sources(study: Study) -> Iterator[Problem]:
 
 
 def _files(dataset: Definition) -> Iterator[Problem]:
-    root = dataset.get("root") or ""
-    given = {split: dataset[split] for split in ("train", "val", "test") if isinstance(dataset.get(split), str)}
-    for key, path in given.items():
-        where = str(Path(root, path))
+    for split, where in listings.patterns(dataset).items():
         if dataset["source"] == "folder" and not Path(where).is_dir():
-            yield key, f"there is no folder {shown(where)}; correct it"
+            yield split, f"there is no folder {shown(where)}; correct it"
         if dataset["source"] == "parquet" and not glob.glob(where):
-            yield key, f"no file matches {shown(where)}; correct it"
+            yield split, f"no file matches {shown(where)}; correct it"

@@ -15,10 +15,10 @@ from typing import Any
 Definition = dict[str, Any]
 
 
-def patterns(dataset: Definition) -> list[str]:
-    """The folders, or the patterns of files, that a data set of source `folder` or `parquet` is read from."""
-    splits = [dataset[split] for split in ("train", "val", "test") if isinstance(dataset.get(split), str)]
-    return [str(Path(dataset.get("root") or "", each)) for each in splits]
+def patterns(dataset: Definition) -> dict[str, str]:
+    """The folder, or pattern of files, that each split of a data set of source `folder` or `parquet` is read from."""
+    given = {split: dataset[split] for split in ("train", "val", "test") if isinstance(dataset.get(split), str)}
+    return {split: str(Path(dataset.get("root") or "", each)) for split, each in given.items()}
 
 
 def files(path: str) -> list[str]:
@@ -65,7 +65,7 @@ def require_planned(definition: Definition, named: str) -> None:
 def _paths(definition: Definition) -> tuple[str, ...]:
     if definition.get("kind") == "files":
         return (definition["path"],)
-    return tuple(patterns(definition)) if definition.get("source") in ("folder", "parquet") else ()
+    return tuple(patterns(definition).values()) if definition.get("source") in ("folder", "parquet") else ()
 
 
 def digest(paths: Iterable[str]) -> str:

@@ -66,7 +66,9 @@ class Products:
         definition = self.plan.definitions["datasets"][dataset]
         if definition["source"] != "parquet":
             return []
-        return list(itertools.chain(*(listings.files(each) or [each] for each in listings.patterns(definition))))
+        return list(
+            itertools.chain(*(listings.files(each) or [each] for each in listings.patterns(definition).values()))
+        )
 
     def generator_files(self, dataset: str, pool: str, group: str) -> dict[str, Any]:
         """The files that a pool's group is drawn from, by name."""

@@ -70,7 +70,7 @@ clean-unused: $(VENV)/installed
 	@python workflow/commands/clean_unused.py $(if $(filter yes,$(CONFIRM)),--remove)
 
 test: $(VENV)/installed-dev
-	pytest -n 2 -m "not long and not slurm"
+	pytest -n 2 -m "not long and not slurm" --durations 20
 
 # Against real SLURM daemons, started and ended by the tests: apt-get install slurm-wlm munge.
 test-slurm: $(VENV)/installed-dev

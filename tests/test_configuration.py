@@ -535,6 +535,17 @@ def test_definitions_are_imported_and_runs_are_not(folder: Path) -> None:
     assert list(read_studies(folder, ["a"])) == ["a"]
 
 
+def test_only_data_sets_that_a_study_uses_are_looked_for(folder: Path) -> None:
+    gone = {"source": "folder", "train": "nowhere", "val": 0.1, "test": 0.1, "resolution": 8}
+    write(folder, "library", {**STUDY, "datasets": {**STUDY["datasets"], "gone": gone}})
+    write(folder, "a", {**USER, "use": "library"})
+    assert "gone" in read_studies(folder, ["a"])["a"]["datasets"]
+    write(folder, "a", {**USER, "use": "library", "figures": {"f": {"kind": "class_counts", "dataset": "gone"}}})
+    assert (
+        error_of(folder, "a") == 'studies/library.yaml: datasets.gone.train: there is no folder "nowhere"; correct it'
+    )
+
+
 def test_bad_imports(folder: Path) -> None:
     write(folder, "a", USER)
     write(folder, "libary", STUDY)

@@ -25,6 +25,14 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def test_a_damaged_meta_file_hinders_nothing_but_the_jobs_that_read_it(workspace: Workspace) -> None:
+    meta = "results/data/digits/meta.json"
+    truncate(workspace / meta)
+    workspace.command("plan")
+    workspace.command("so_far")
+    assert f"{meta} is damaged" in workspace.failing("--forcerun", "evaluate")
+
+
 @pytest.mark.parametrize(
     ("damaged", "damage", "target", "remade"),
     [

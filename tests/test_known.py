@@ -70,6 +70,10 @@ def test_a_prepared_data_set_is_known_as_long_as_its_definition_stays(tmp_path):
     assert known.class_names("pets", {**HUB, "revision": None}) == ["cat", "dog"]
     assert known.class_names("pets", {**HUB, "seed": 1}) is None
     assert known.prepared("pets", {**HUB, "source": "folder"}) is None
+    path_to_meta = Path(folder, "meta.json")
+    path_to_meta.write_text(path_to_meta.read_text()[:10])
+    assert known.class_names("pets", HUB) is None
+    write_json(path_to_meta, {"classes": ["cat", "dog"]})
     path_of(log).write_text("[")
     assert known.class_names("pets", HUB) is None
 

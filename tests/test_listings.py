@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from synthmix.checks import known
-from synthmix.planning import listings
+from synthmix.planning import checksums, listings
 from synthmix.planning.configuration import read_yaml
 from synthmix.planning.plan import ENVIRONMENT, Plan
 from synthmix.planning.products import Products
@@ -43,6 +43,23 @@ def test_links_that_turn_in_a_circle_are_followed_once(tmp_path: Path) -> None:
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "b").symlink_to("a")  # another class with the same images
     assert [os.path.relpath(path, tmp_path) for path in listings.files(str(tmp_path))] == ["a/1.png", "b/1.png"]
+
+
+def test_what_programs_leave_in_folders_is_no_part_of_them(tmp_path: Path) -> None:
+    write(tmp_path / "a/1.png")
+    before = digest(source="folder", root=str(tmp_path)), checksums.of(tmp_path)
+    for name in (".DS_Store", "a/.nfs0001", ".cache/download/1.metadata"):
+        write(tmp_path / name)
+    assert (digest(source="folder", root=str(tmp_path)), checksums.of(tmp_path)) == before
+
+
+def test_another_content_behind_a_linked_folder_is_another_checksum(tmp_path: Path) -> None:
+    weights = write(tmp_path / "elsewhere/unet.safetensors")
+    (tmp_path / "pipeline").mkdir()
+    (tmp_path / "pipeline/unet").symlink_to(tmp_path / "elsewhere")
+    before = checksums.of(tmp_path / "pipeline")
+    weights.write_bytes(b"y")
+    assert checksums.of(tmp_path / "pipeline") != before
 
 
 def test_a_link_to_nothing_is_listed(tmp_path: Path) -> None:

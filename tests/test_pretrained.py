@@ -224,6 +224,14 @@ def test_another_file_is_another_run_and_another_place_is_not(
     assert "weights_sha256" not in planned(moved, "cnn")  # a model that no run uses is not read
 
 
+def test_weights_are_known_whatever_other_study_imports_their_model(vit: tuple[Path, dict[str, Tensor]]) -> None:
+    models = {"vit": {**VIT, "weights": str(vit[0])}, "cnn": {"architecture": "cnn_block", "width": 2}}
+    one, other = ({"models": models, "runs": [{"model": [name]}]} for name in models)
+    for studies in ({"one": one, "other": other}, {"other": other, "one": one}):
+        found = initial_weights.checksummed(studies).values()
+        assert [study["models"]["vit"]["weights_sha256"] for study in found] == [sha256(vit[0])] * 2
+
+
 def test_published_weights_are_known_by_their_name() -> None:
     model = {**VIT, "weights": "default"}
     assert initial_weights.checksummed({"s": {"models": {"vit": model}, "runs": [{"model": ["vit"]}]}})["s"][

@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--csv", action="store_true", help="print CSV in full precision")
     arguments = parser.parse_args()
     try:
-        runs = sides.resolve(arguments.study).runs
+        runs = sides.resolve(arguments.study, "STUDY").runs
         found = experiment_table.query(runs, arguments.where, arguments.columns)
     except (SideError, CommitError, TableError, ConfigurationError, DamagedFileError) as error:
         print(error)

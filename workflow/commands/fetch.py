@@ -37,7 +37,10 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         config = read_config(ROOT / "config.yaml")
-        studies = read_studies(ROOT / "studies", arguments.study or config["studies"])
+        names, named_by = config["studies"], "studies of config.yaml"
+        if arguments.study:
+            names, named_by = arguments.study, "the command"
+        studies = read_studies(ROOT / "studies", names, named_by)
     except ConfigurationError as error:
         print(error)
         return 1

@@ -50,8 +50,16 @@ def kept(kind, path):
     return path if PLAN.config["keep"][kind] else temp(path)
 
 
-def job_of(wildcards):
-    return Job(**{field: wildcards[field] for field in Job._fields})
+def job_of(wildcards, among=None):
+    """The training job that wildcards name, among those of the plan; a path of a target may name another."""
+    job = Job(**{field: wildcards[field] for field in Job._fields})
+    if job not in (PLAN.jobs if among is None else among):
+        raise WorkflowError(f"no active study asks for {layout.job_folder(job)}")
+    return job
+
+
+def tested(wildcards):
+    return job_of(wildcards, PLAN.tested)
 
 
 def trained_by(trainer):

@@ -16,7 +16,7 @@ rule corrupt:
     resources:
         **REQUESTS.resources("corrupt"),
     params:
-        spec=lambda wc: SPECS.corrupt(job_of(wc), wc.training_set, wc.corruption),
+        spec=lambda wc: SPECS.corrupt(tested(wc), wc.training_set, wc.corruption),
     script:
         "../scripts/corrupt.py"
 

@@ -17,7 +17,7 @@ rule evaluate:
     resources:
         **REQUESTS.resources("evaluate"),
     params:
-        spec=lambda wc: SPECS.evaluate(job_of(wc)),
+        spec=lambda wc: SPECS.evaluate(tested(wc)),
     script:
         "../scripts/evaluate.py"
 
@@ -40,6 +40,6 @@ rule cross_test:
     resources:
         **REQUESTS.resources("evaluate"),
     params:
-        spec=lambda wc: SPECS.cross_test(job_of(wc), wc.training_set, wc.pool),
+        spec=lambda wc: SPECS.cross_test(tested(wc), wc.training_set, wc.pool),
     script:
         "../scripts/cross_test.py"

@@ -17,6 +17,6 @@ rule explain:
     resources:
         **REQUESTS.resources("explain"),
     params:
-        spec=lambda wc: SPECS.explain(job_of(wc), wc.training_set, wc.explainer),
+        spec=lambda wc: SPECS.explain(tested(wc), wc.training_set, wc.explainer),
     script:
         "../scripts/explain.py"

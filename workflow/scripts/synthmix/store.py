@@ -54,6 +54,7 @@ class Entry:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the entry alone; another process that wants it waits. Where the file system has no locks, go on."""
+        self.folder.mkdir(parents=True, exist_ok=True)  # a job that keeps nothing may have removed it
         with (self.folder / "lock").open("w") as file:
             files.lock(file)
             yield

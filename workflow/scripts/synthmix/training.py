@@ -175,10 +175,13 @@ def _fit(
             nn.utils.clip_grad_norm_(model.parameters(), recipe["clip"])
         optimizer.step()
         total += torch.stack([loss * seen, correct.double(), loss.new_full((), seen)])
-        stopped = rules.after_step(done, seen - correct, _agreed(time.monotonic() - started, rules, team))
+        stopped = rules.after_step(
+            done, seen - correct, _agreed(time.monotonic() - started - state["validating"], rules, team)
+        )
         if done % every == 0 or done == steps or stopped:
             sums, looked = total.tolist(), time.monotonic()  # a GPU has done its steps by then
-            row = history_row(trained, done, order.per_epoch, sums, watched, selecting, looked - started, team)
+            spent = looked - started - state["validating"]
+            row = history_row(trained, done, order.per_epoch, sums, watched, selecting, spent, team)
             state["history"].append(row)
             total.zero_()
             _keep_best(state, model, recipe)

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 LEVEL = 0.95
+ROUNDING = 1e-9  # deviations between seeds that are no larger are none
 MIN_POOLS = 8  # below this a rank correlation is not reported
 MAX_ENUMERATED = 2**16  # sign patterns or permutations that are enumerated; beyond it, that many are drawn
 

@@ -8,6 +8,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def prepared(name: str, dataset: Definition) -> Definition | None:
 
     Folders and Parquet files may have changed since, so nothing is said of them.
     """
-    from synthmix import records
+    from synthmix import files, records
 
     if dataset["source"] not in LASTING:
         return None
@@ -35,8 +36,10 @@ def prepared(name: str, dataset: Definition) -> Definition | None:
     dataset = {key: value for key, value in dataset.items() if key != "licence"}  # which is no part of specs
     if record is None or not meta.exists() or canonical(record.spec.get("dataset")) != canonical(dataset):
         return None
-    found: Definition = json.loads(meta.read_text(encoding="utf-8"))
-    return found
+    with suppress(files.DamagedFileError):  # the first job that reads it says so
+        found: Definition = files.read_json(meta)
+        return found
+    return None
 
 
 def side(name: str, dataset: Definition) -> int | None:

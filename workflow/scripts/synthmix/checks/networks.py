@@ -6,8 +6,10 @@ been trained for hours.
 
 import importlib
 import importlib.util
+import json
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from synthmix.checks.models import LIBRARIES
 from synthmix.planning import initial_weights
 from synthmix.planning.graph import Planned
 from synthmix.planning.plan import Definition, Plan
+from synthmix.spec import canonical
 
 
 class NetworkError(ValueError):
@@ -83,22 +86,28 @@ def _last_batches(dataset: str, name: str, recipe: str, spec: Definition, plan: 
     """Batch norm has no variance to divide by where a batch is one image and what it sees of that is one pixel."""
     definition, own = plan.definitions["datasets"][dataset], spec["recipe"]
     size = known.side(dataset, definition) or spec["model"].get("input_size")
+    frozen = tuple(own.get("freeze") or ())
     for training_set, each in spec["training_sets"].items():
         images = trainings.train_images(dataset, definition, each)
         problem = trainings.of_one_image(own, images, training_set, dataset)
-        layer = problem and size and _norm_of_one_pixel(spec["model"], size, own.get("freeze") or ())
+        layer = problem and size and _norm_of_one_pixel(canonical(spec["model"]), size, frozen)
         if layer:
             needs = f"and {layer} of model {name} is a batch norm over one pixel, which needs two; change it"
             raise NetworkError(f"recipes.{recipe}.batch_size: {problem}, {needs}")
 
 
-def _norm_of_one_pixel(model: Definition, size: int, frozen: Sequence[str]) -> str | None:
-    """The first trained batch norm, by name, that sees one value of each image and channel; None where none does."""
+@cache  # of many training sets, each with one image left over
+def _norm_of_one_pixel(written: str, size: int, frozen: tuple[str, ...]) -> str | None:
+    """The first trained batch norm, by name, that sees one value of each image and channel; None where none does.
+
+    written: the model, as canonical JSON.
+    """
     import torch
     from torch.nn.modules.batchnorm import _BatchNorm
 
     from synthmix.networks.libraries import without_values
 
+    model = json.loads(written)
     module: Any = importlib.import_module(f"synthmix.models.{model['architecture']}")
     network = without_values(lambda: module.build(model, 3, size, 2)).eval()
     found: list[str] = []

@@ -10,9 +10,9 @@ from synthmix.planning.messages import shown
 
 
 def sources(study: Study) -> Iterator[Problem]:
-    """The folders and files that data sets name are there."""
+    """The folders and files of the data sets that a study uses, and not only imports, are there."""
     for name, dataset in study.of["datasets"].items():
-        if dataset["source"] in ("folder", "parquet"):
+        if name in study.datasets and dataset["source"] in ("folder", "parquet"):
             for key, text in _files(dataset):
                 yield f"datasets.{name}.{key}", text
 

@@ -66,6 +66,14 @@ class Study:
                 arms[arm].update(entry["seeds"])
         return dict(arms)
 
+    @cached_property
+    def datasets(self) -> set[str]:
+        """The data sets that runs, tables and figures, or any other part of the study name."""
+        sections = [entries for section, entries in self.content.items() if section != "datasets"]
+        parts = [entries.values() if isinstance(entries, dict) else entries for entries in sections]
+        entries = [entry for part in parts if not isinstance(part, str) for entry in part if isinstance(entry, dict)]
+        return {name for entry in entries for name in listed(entry.get("dataset", []))}
+
     def matching(self, names: Mapping[str, Any]) -> dict[tuple[str, ...], set[int]]:
         """The arms whose names are among those that `names` gives under each key; an absent key admits any."""
         wanted = [listed(names[key]) if key in names else None for key in ARM]

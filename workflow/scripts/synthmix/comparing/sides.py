@@ -38,13 +38,15 @@ class Side:
     notes: list[str] = field(default_factory=list)
 
 
-def resolve(text: str) -> Side:
+def resolve(text: str, named: str = "A and B") -> Side:
     """The side that a text means: STUDY, STUDY@COMMIT, a path, each with `/key=value,...` to choose among its runs.
+
+    named: what the text is called where it is asked for.
 
     Raises SideError, TableError or CommitError, each with one line.
     """
     if not text:
-        raise SideError(f"A and B: {FORMS}")
+        raise SideError(f"{named}: {FORMS}")
     base, choice = text.rstrip("/"), ""
     if "=" in base.rpartition("/")[2]:
         base, _, choice = base.rpartition("/")

@@ -43,7 +43,7 @@ def explain(
     labels = [classes.index(name) for name in explainer.get("classes") or classes[:1]]
     shown = np.stack([images.test.images[np.flatnonzero(images.test.labels == label)[0]] for label in labels])
     with recorded(network.network, layers) as maps:
-        predicted = engine.logits(network, engine.to_device(shown, device)).argmax(1).cpu()
+        predicted = engine.logits(network, engine.to_device(shown, device), len(shown)).argmax(1).cpu()
     chosen = {layer: channels(_checked(layer, maps), explainer) for layer in layers}
     for position, label in enumerate(labels):
         known = {"label": label, "predicted": int(predicted[position])}

@@ -180,8 +180,6 @@ def sample(
     """
     drawn = [_denoise(unet, schedule, sampling, part, seed, device) for part in batches(wanted, sampling["batch_size"])]
     images = torch.cat(drawn)[: len(wanted)]
-    if not images.isfinite().all():
-        raise ValueError("the generator draws pixels that are not finite: lower its learning_rate and train it again")
     return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
@@ -220,4 +218,6 @@ def _denoise(
                 free = unet(x, t, class_labels=unlabelled).sample
                 output = free + guidance * (output - free)
             x = steps.step(output, t, x).prev_sample
+    if not x.isfinite().all():
+        raise ValueError("the generator draws pixels that are not finite: lower its learning_rate and train it again")
     return x.clamp(-1, 1)

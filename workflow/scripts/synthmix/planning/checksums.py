@@ -4,11 +4,13 @@ import hashlib
 import json
 from pathlib import Path
 
+from synthmix.planning import listings
+
 KNOWN = Path(".snakemake/synthmix/checksums.json")
 
 
 def of(path: Path) -> str:
-    """SHA-256 of a file, or over names and contents of the files below a folder; 64 hexadecimal digits."""
+    """SHA-256 of a file, or over names and contents of the files below a folder (`listings.files`); 64 hex digits."""
     from synthmix import files  # it imports numpy, which other studies are read without
 
     try:
@@ -25,7 +27,7 @@ def of(path: Path) -> str:
         return str(known[key])
 
     if path.is_dir():
-        below = sorted(file for file in path.rglob("*") if file.is_file())
+        below = sorted(file for file in map(Path, listings.files(str(path))) if file.is_file())
         listing = "".join(f"{file.relative_to(path).as_posix()} {one(file)}\n" for file in below)
         found = hashlib.sha256(listing.encode()).hexdigest()
     else:

@@ -68,8 +68,12 @@ def validate_config(config: Mapping[str, Any] | None, file: str | Path) -> dict[
     return content
 
 
-def read_studies(folder: str | Path, active: Iterable[str]) -> dict[str, dict[str, Any]]:
+def read_studies(
+    folder: str | Path, active: Iterable[str], named_by: str = "studies of config.yaml"
+) -> dict[str, dict[str, Any]]:
     """The active studies of a folder, by name; no other is looked at unless one of them uses it.
+
+    named_by: where their names stand, in words.
 
     Each is valid, with imported definitions and all defaults; keys that take a name or a list of names hold lists,
     `seeds` a list of integers, and `scores`, `audits` and `detections` have one entry for each pool, with its `n`;
@@ -78,7 +82,7 @@ def read_studies(folder: str | Path, active: Iterable[str]) -> dict[str, dict[st
     Raises:
         ConfigurationError: an active study does not exist, is invalid, or defines a name otherwise than another one.
     """
-    reader = _Reader(Path(folder))
+    reader = _Reader(Path(folder), named_by)
     names = list(dict.fromkeys(active))
     for name in names:
         if not any(reader.content(name)[section] for section in ("runs", "tables", "figures")):
@@ -178,19 +182,21 @@ def _draw_from(content: Mapping[str, Any], training_set: Mapping[str, Any]) -> i
 class _Reader:
     """The studies of one folder, each file read once."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, named_by: str) -> None:
+        self.folder, self.named_by = folder, named_by
         self.names = sorted(path.stem for path in folder.glob("*.yaml"))
         self.contents: dict[str, dict[str, Any]] = {}
 
     def file(self, name: str) -> Path:
         return self.folder / f"{name}.yaml"
 
-    def content(self, name: str, wanted_by: str = "studies of config.yaml") -> dict[str, Any]:
+    def content(self, name: str, wanted_by: str | None = None) -> dict[str, Any]:
         """A study by itself: valid under the schema, seeds as lists, nothing imported."""
         if name not in self.names:
             hint = suggestion(name, self.names)
-            raise ConfigurationError(self.file(name), "", f"no such file, but {wanted_by} names the study{hint}")
+            raise ConfigurationError(
+                self.file(name), "", f"no such file, but {wanted_by or self.named_by} names the study{hint}"
+            )
         if name not in self.contents:
             content = validated(read_yaml(self.file(name)), "study", self.file(name))
             for entry in (*content["runs"], *content["cross_tests"], *content["explanations"], *content["robustness"]):
@@ -204,7 +210,7 @@ class _Reader:
         if name in path:
             chain = " -> ".join((*path[path.index(name) :], name))
             raise ConfigurationError(self.file(path[-1]), "use", f"studies use each other ({chain}); drop one use")
-        wanted_by = f"use of {self.file(path[-1])}" if path else "studies of config.yaml"
+        wanted_by = f"use of {self.file(path[-1])}" if path else None
         used = [each for other in self.content(name, wanted_by)["use"] for each in self.imports(other, (*path, name))]
         return list(dict.fromkeys([name, *used]))
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -94,7 +95,11 @@ def _jobs(dag: Any) -> Iterator[Planned]:
     @cache
     def data(dataset: str | None) -> str | None:
         meta = Path(layout.DATA.format(dataset=dataset), "meta.json")
-        return content(files.read_json(meta)) if dataset not in unprepared and meta.exists() else None
+        if dataset in unprepared or not meta.exists():
+            return None
+        with suppress(files.DamagedFileError):  # the first job that reads it says so
+            return content(files.read_json(meta))
+        return None
 
     for job, number in numbers.items():
         if not job.log:  # a study, or all: nothing is made

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from synthmix.planning import checksums
+from synthmix.planning import checksums, listings
 
 Definition = dict[str, Any]
 
@@ -58,7 +58,7 @@ def package_file(package: str) -> Path:
 
 
 def _weights_below(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.suffix in SUFFIXES]
+    return [path for path in map(Path, listings.files(str(folder))) if path.suffix in SUFFIXES]
 
 
 def _only(files: list[Path], holder: str) -> Path:
@@ -70,12 +70,17 @@ def _only(files: list[Path], holder: str) -> Path:
 def checksummed(studies: Mapping[str, Definition]) -> dict[str, Definition]:
     """The studies, with the SHA-256 of what they start from on this machine: another content, another spec.
 
-    That is the weights of the models that they run, and those of extractors and pipelines.
+    That is the weights of the models that any of them runs, and those of extractors and pipelines.
     """
+    # Studies share definitions, so a model is the same in one that only imports it.
+    used = {name for study in studies.values() for entry in study["runs"] for name in entry["model"]}
     return {
         name: {
             **study,
-            "models": _models(study),
+            "models": {
+                key: _with(each, "weights_sha256", given(each) if key in used else None)
+                for key, each in study["models"].items()
+            },
             "extractors": {
                 key: _with(each, "weights_sha256", _extractor(each)) for key, each in _of(study, "extractors")
             },
@@ -89,14 +94,6 @@ def checksummed(studies: Mapping[str, Definition]) -> dict[str, Definition]:
 
 def _of(study: Definition, section: str) -> Iterable[tuple[str, Definition]]:
     return study.get(section, {}).items()
-
-
-def _models(study: Definition) -> dict[str, Definition]:
-    used = {name for entry in study["runs"] for name in entry["model"]}
-    return {
-        name: _with(model, "weights_sha256", given(model) if name in used else None)
-        for name, model in study["models"].items()
-    }
 
 
 def _with(definition: Definition, key: str, path: Path | None) -> Definition:

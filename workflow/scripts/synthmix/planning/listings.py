@@ -22,7 +22,11 @@ def patterns(dataset: Definition) -> dict[str, str]:
 
 
 def files(path: str) -> list[str]:
-    """The files below a folder, those behind links included, or those that a pattern matches; none where none is."""
+    """The files below a folder, or those that a pattern matches; none where none is.
+
+    Below a folder, links are followed and names that begin with a dot are left out: nothing reads what programs leave
+    there (.DS_Store, .cache, .nfs0001).
+    """
     return list(_below(path)) if os.path.isdir(path) else sorted(glob.glob(path))
 
 
@@ -31,7 +35,7 @@ def _below(folder: str, above: tuple[str, ...] = ()) -> Iterator[str]:
     if real in above:  # a link to a folder that it lies in
         return
     with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
+        entries = sorted((each for each in found if not each.name.startswith(".")), key=lambda entry: entry.name)
     for entry in entries:
         if entry.is_dir():
             yield from _below(entry.path, (*above, real))

@@ -70,9 +70,9 @@ def members(group: str, seeds: Iterable[int]) -> list[int]:
 
 
 def _by_job(*runs: Iterable[Run]) -> Jobs:
-    jobs: Jobs = defaultdict(lambda: defaultdict(set))
+    jobs: Jobs = {}
     for run in itertools.chain(*runs):
-        jobs[run.job][run.training_set].add(run.seed)
+        jobs.setdefault(run.job, {}).setdefault(run.training_set, set()).add(run.seed)
     return jobs
 
 

@@ -68,10 +68,12 @@ def found(row: Mapping[str, Any]) -> str:
     text += f". Exact sign-flip test: p = {p_value(row['p'])}; {reached}."
     seen = None if missing(row["t_low"]) else power.detectable(int(row["n"]))  # in standard deviations between seeds
     if seen is not None:
-        seen *= statistics.deviation(row["t_low"], row["t_high"], int(row["n"]))
+        deviation = statistics.deviation(row["t_low"], row["t_high"], int(row["n"]))
         text += (
-            f" Where seeds differ as much as here, the test shows a true difference of {_points(seen)} on these test "
-            "images in four of five such studies."
+            f" Where seeds differ as much as here, the test shows a true difference of {_points(seen * deviation)} on "
+            "these test images in four of five such studies."
+            if deviation > statistics.ROUNDING
+            else " The difference is the same for all seeds, so what the test could have shown is unknown."
         )
     return text.replace("p = <", "p < ")
 

@@ -128,10 +128,11 @@ def _generator(each: Definition) -> str:
     pipeline = f"`{each.get('pipeline') or 'stable-diffusion-v1-5/stable-diffusion-v1-5'}`"
     if way == "train_from_scratch":
         own = each[way]
-        return (
+        text = (
             "is a small text-to-image diffusion model [@ho2020] on pixels, with a text encoder of its own and a U-Net "
             f"of diffusers with {_network(own)}; {_trained(own)}, on all of train with captions{_averaged(own)}"
         )
+        return text + _started(each)
     kind = "class-conditional" if each["kind"] == "class2image" else "text-to-image"
     text = f"is the published {kind} pipeline {pipeline}"
     if each.get("revision"):
@@ -143,15 +144,19 @@ def _generator(each: Definition) -> str:
     if way in tuned:
         own = each[way]
         text += f", fine-tuned on all of train by {tuned[way]} for {own['steps']} steps of {own['batch_size']} images"
-    if each.get("img2img"):
-        text += f", starting from real train images with strength {each['img2img']['strength']:g}"
+    text += _started(each)
     safety = {"record": "used", "drop": "left out", "replace": "drawn again"}.get(each.get("safety") or "")
     return f"{text}; images that its safety checker flags are {safety}" if safety else text
 
 
+def _started(each: Definition) -> str:
+    own = each.get("img2img")
+    return f", starting from real train images with strength {own['strength']:g}" if own else ""
+
+
 def _smaller(each: Definition) -> str:
     size = each.get("resolution")
-    return f", at {size} x {size} pixels, from which images are enlarged" if size else ""
+    return f", at {size} x {size} pixels, from which images are resized" if size else ""
 
 
 def _network(each: Definition) -> str:
@@ -200,7 +205,7 @@ def _pools(used: Definitions) -> Iterator[str]:
             )
             text += f", drawn by {SAMPLERS[each['sampler']]} in {each['steps']} steps, {guided}"
             own = generator.get("train_from_scratch") or generator
-            if "prediction" in own:
+            if "prediction" in own and not generator.get("img2img"):
                 starts.add(own["prediction"] == "epsilon" and each["sampler"] == "dpm-solver++")
         yield f"{text}."
     if starts:

@@ -245,15 +245,18 @@ def _detectable(compared: pd.DataFrame) -> str:
     """What the sign-flip test of these seeds could have shown, by data set."""
     sentences = []
     for dataset, rows in compared.groupby("dataset", sort=False):
-        points = []
+        points, none = [], "none with so few seeds"
         for pairs, low, high in rows[["pairs", "t_low", "t_high"]].dropna().itertuples(index=False):
             standardised = power.detectable(int(pairs))
-            if standardised is not None:
-                points.append(100 * standardised * statistics.deviation(low, high, int(pairs)))
+            deviation = statistics.deviation(low, high, int(pairs))
+            if standardised is not None and deviation <= statistics.ROUNDING:
+                none = "unknown, for no difference varies between seeds"
+            elif standardised is not None:
+                points.append(100 * standardised * deviation)
         images = f"{count(rows['test_images'].iloc[0])} test images"
         images += f", {count(rows['rarest_class_test_images'].iloc[0])} of them of the rarest class"
         ends = dict.fromkeys(f"{value:.1f}" for value in (min(points), max(points))) if points else {}
-        seen = f"{' to '.join(ends)} points" if points else "none with so few seeds"
+        seen = f"{' to '.join(ends)} points" if points else none
         sentences.append(f"{dataset} ({images}): {seen}")
     return (
         "Smallest true difference on these test images that the sign-flip test shows at 5 % with a power of 80 %, "

@@ -32,7 +32,7 @@ from synthmix.reports.rendering import Table
 NAMES = ("dataset", "model", "recipe", "training_set")
 MEASURED = ("images_per_second", "test_images_per_second", "parameters", "flops", "gpu_mb", "max_rss_mb", "threads")
 NOTES = [
-    "Seconds per epoch: seconds of training, with its validations, divided by the epochs trained. Images/s: of "
+    "Seconds per epoch: seconds of training, without its validations, divided by the epochs trained. Images/s: of "
     "training, and of classifying noise in batches of the size that tests have, with its way to the device. FLOPs: of "
     "the forward pass for one image, two for a multiply-add, as PyTorch counts them in convolutions, matrix products "
     "and attention. GPU memory: the largest that tensors took in training. RSS: the largest resident memory of the "

@@ -36,6 +36,10 @@ SEEN = {
     saturation.NO_RISE: "what the curve gains within the range is not above 0, by its t interval over seeds",
     saturation.FALLS: "the last point lies below the highest, by a t interval over seeds with Bonferroni's correction",
 }
+SINGLE = (
+    "Of one seed, and of published values, there are no t intervals: the values themselves are compared with 0, and a "
+    "ladder falls at its end where the last point has lost more than a tenth of what the highest gained over the first."
+)
 FORMS = {"exponential": "a - b exp(-k / c)", "power": "a - b (1 + k / r)^-c"}
 
 
@@ -142,6 +146,7 @@ def _cells(row: Mapping[str, Any], metric: str) -> dict[str, str]:
 
 def _notes(metric: str, data: pd.DataFrame) -> list[str]:
     seen = {*data["seen"], *data["published_seen"]}
+    single = data["seen"].isin(SEEN) & (data["n"] == 1) | data["published_seen"].isin(SEEN)
     return [
         f"Curve: least squares in {run_metric_title(metric)} over k, the images per class that are added, for each "
         "seed; r real images per class. Of an exponential and a power law, which have three parameters each, the one "
@@ -155,4 +160,5 @@ def _notes(metric: str, data: pd.DataFrame) -> list[str]:
             for words, why in SEEN.items()
             if words in seen
         ),
+        *([SINGLE] if single.any() else []),
     ]

@@ -293,9 +293,10 @@ def test_guidance_of_1_takes_no_second_pass(untrained, guidance, passes):
     assert seen == [[3, 4], [10, 10]][:passes] * 5
 
 
-def test_pixels_that_are_not_finite_are_refused():
+@pytest.mark.parametrize("pixel", [torch.nan, torch.inf])
+def test_pixels_that_are_not_finite_are_refused(pixel):
     unet = diffusion.network(GENERATOR, 1, 8, 2).eval()
-    torch.nn.init.constant_(unet.conv_out.bias, torch.nan)
+    torch.nn.init.constant_(unet.conv_out.bias, pixel)
     with pytest.raises(ValueError, match="pixels that are not finite: lower its learning_rate"):
         sample(unet, [(0, 0)])
 

@@ -64,6 +64,17 @@ def test_maps_are_what_the_layer_puts_out(network: engine.Classifier, images: Im
         np.testing.assert_allclose(values(row), expected, atol=(row["high"] - row["low"]) / 255)
 
 
+def test_as_many_classes_are_shown_as_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than the caches hold at once."""
+    monkeypatch.setattr(engine, "PIXELS", 2 * 16 * 16)
+    names = [f"class{number}" for number in range(5)]
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    images = Images(Split(pictures, np.arange(5), np.arange(5)), {"name": "many", "classes": names}, lambda: None)
+    wide = engine.Classifier(resnet.build(RESNET, 3, 16, 5), 3)
+    rows = rows_of(wide, images, layers=["conv1"], classes=names)
+    assert [row["label"] for row in rows if row["what"] == "map"] == [label for label in range(5) for _ in range(4)]
+
+
 def test_channels_of_the_largest_variance() -> None:
     maps = torch.zeros(2, 5, 3, 3)
     maps[1, 3], maps[0, 1, 0, 0], maps[:, 4] = 9, 5, 100  # the last one is constant

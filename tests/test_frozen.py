@@ -1,5 +1,6 @@
 """Features under a frozen backbone: computed once per image, and the same as without remembering them."""
 
+from collections import OrderedDict
 from types import SimpleNamespace
 
 import numpy as np
@@ -120,6 +121,16 @@ def test_features_do_not_depend_on_which_others_are_known(data):
     grown.of(model, data.train.images[7:12], "cpu")
     assert torch.equal(grown.of(model, data.train.images, "cpu"), whole)
     assert whole.shape == (20, 24)
+
+
+def test_batches_have_one_shape_where_images_are_large():
+    """Of 96 pixels, fewer fit into the caches of a CPU than are looked at in a batch; rounding depends on the shape."""
+    layers = OrderedDict(backbone=nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()), head=nn.Linear(3, 2))
+    model, shapes = engine.Classifier(nn.Sequential(layers), 3), []
+    model.network.register_forward_pre_hook(lambda _, inputs: shapes.append(inputs[0].shape))
+    images = np.random.default_rng(0).integers(0, 256, (70, 96, 96, 3), dtype=np.uint8)
+    assert Features().of(model, images, "cpu").shape == (70, 3)
+    assert shapes == [(64, 3, 96, 96)] * 2
 
 
 def test_another_backbone_or_normalisation_has_features_of_its_own(data, passes):

@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from workspace import LIBRARY, STUDY, Workspace
+from workspace import LIBRARY, RUNS, STUDY, Workspace
 
 pytestmark = pytest.mark.workflow
 
@@ -29,6 +29,14 @@ def test_a_finished_study_has_nothing_to_plan(built: Workspace) -> None:
     before = built.results()
     assert built.command("plan").strip() == "Nothing to be done: every result is there."
     assert built.results() == before
+
+
+def test_a_job_that_no_study_asks_for_is_not_made(sources: Workspace) -> None:
+    folder = f"{RUNS}/shot3/cnn/single/seeds0"  # shot3 is trained in the bundle main
+    for name in ("model.safetensors", "metrics.json"):
+        assert sources.start(f"{folder}/{name}", "--dry-run").wait() == 1
+        (line,) = (each for each in sources.read("snakemake.log").splitlines() if "no active study" in each)
+        assert line.endswith(f"no active study asks for {folder}")
 
 
 def test_reasons_name_parameters_and_functions_and_costs_come_from_earlier_jobs(workspace: Workspace) -> None:

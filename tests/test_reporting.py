@@ -92,6 +92,7 @@ def test_intervals_that_are_not_there_are_not_spoken_of() -> None:
     assert "resampling" not in text
     assert "four of five" not in text
     assert "four of five" in answers.found(ROW)
+    assert "is the same for all seeds" in answers.found({**ROW, "t_low": 0.1, "t_high": 0.1})
     assert "four of five" not in answers.found({**ROW, "n": 2, "p": 0.5, "p_min": 0.5}), "two seeds show nothing"
 
 
@@ -182,6 +183,18 @@ def test_methods_say_what_a_generator_predicts_and_where_its_sampling_starts(pre
     assert "networks trained here starts at pure noise" in text
     left_out = "Of those that predict noise, DPM-Solver++ leaves out steps where log(signal / noise) is below -5.1."
     assert (left_out in text) == (prediction == "epsilon")
+
+
+def test_what_starts_from_real_images_is_not_said_to_start_at_noise() -> None:
+    spec = written.spec_of("believing-small")
+    used = spec["definitions"]["generators"]
+    (words,) = [name for name, each in used.items() if "train_from_scratch" in each]
+    spec["definitions"]["generators"] = {words: {**used[words], "img2img": {"strength": 0.5}}}
+    pools = spec["definitions"]["pools"]
+    spec["definitions"]["pools"] = {name: each for name, each in pools.items() if each["generator"] == words}
+    text = " ".join(text for _, text in methods.paragraphs(spec))
+    assert "starting from real train images with strength 0.5" in text
+    assert "starts at pure noise" not in text
 
 
 def test_weights_of_a_package_are_pretrained() -> None:

@@ -165,6 +165,21 @@ def test_the_table_reports_an_asymptote_only_where_there_is_one(tmp_path: Path) 
     every = [{**each, "comparable": True} for each in published]
     assert table.build({**SPEC, "published": every}, artefacts).frame["Comparable"].tolist() == ["yes", ""]
     assert "Published: a paper." in built.notes
+    assert table.SINGLE not in built.notes
+
+
+def test_verdicts_without_intervals_do_not_claim_any(tmp_path: Path) -> None:
+    """Of a published ladder that falls, and of one of a single seed, beside one of six seeds that levels off."""
+    bent = noisy(np.random.default_rng(8), falls("exponential", 8.0))
+    fallen = bent.values.mean(axis=0) - np.r_[np.zeros(len(NAMES) - 1), 0.05]
+    entry = {"dataset": "cars", "model": "cnn", "source": "a paper", "comparable": True}
+    published = [{**entry, "training_set": name, "value": value} for name, value in zip(NAMES, fallen, strict=True)]
+    six = table.build({**SPEC, "published": published}, study(tmp_path / "six", {"cnn": bent.values}))
+    assert six.data["published_seen"].tolist() == [saturation.FALLS]
+    assert table.SINGLE in six.notes
+    one = table.build(SPEC, study(tmp_path / "one", {"cnn": fallen[None]}))
+    assert one.data["seen"].tolist() == [saturation.FALLS]
+    assert table.SINGLE in one.notes
 
 
 def test_ladders_need_seeds_and_images(tmp_path: Path) -> None:

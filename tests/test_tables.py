@@ -79,6 +79,15 @@ def test_accuracy_says_which_difference_could_have_been_seen(artefacts: Artefact
     assert "of them of the rarest class" in note
 
 
+def test_differences_without_variance_tell_nothing_of_what_could_be_seen(artefacts: Artefacts, tmp_path: Path) -> None:
+    compared = artefacts.read_comparisons()
+    compared["t_low"] = compared["t_high"] = compared["difference"]
+    rendering.write_frame(tmp_path / "comparisons.csv", compared)
+    same = dataclasses.replace(artefacts, comparisons=tmp_path / "comparisons.csv")
+    notes = " ".join(accuracy.build(FEWSHOT, same).notes)
+    assert "rarest class): unknown, for no difference varies between seeds." in notes
+
+
 def with_seeds(artefacts: Artefacts, folder: Path, seeds: Any) -> Artefacts:
     """The same results with comparisons that are said to have fewer pairs: of the primary one, and of the others."""
     compared = artefacts.read_comparisons()

@@ -360,6 +360,18 @@ def test_validation_is_timed_by_itself_and_no_image_of_it_is_predicted_twice(dat
     assert state["facts"]["train_seconds"] == state["facts"]["steps"]
     assert state["facts"]["validation_seconds"] == 200 * len(state["history"])
     assert state["facts"]["images_per_second"] == round(state["facts"]["images"] / state["facts"]["steps"], 1)
+    assert [row["seconds"] for row in state["history"]] == [row["step"] for row in state["history"]]
+
+
+def test_validations_do_not_use_up_the_time_of_a_training(train, monkeypatch):
+    """A second a step and a validation after each, of 100."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    step, looked = schedules.rate_factor, training.history_row
+    monkeypatch.setattr(schedules, "rate_factor", lambda *at: (setattr(clock, "now", clock.now + 1), step(*at))[1])
+    monkeypatch.setattr(training, "history_row", lambda *at: (setattr(clock, "now", clock.now + 100), looked(*at))[1])
+    facts = train("sgd", stop={"max_seconds": 5}, evaluate_every=1)["facts"]
+    assert (facts["steps"], facts["stopped_by"]) == (5, "max_seconds")
 
 
 # ---- parts of a batch, clipping, smoothing ---------------------------------------------------------------------------

@@ -175,9 +175,8 @@ def _fit(
             nn.utils.clip_grad_norm_(model.parameters(), recipe["clip"])
         optimizer.step()
         total += torch.stack([loss * seen, correct.double(), loss.new_full((), seen)])
-        stopped = rules.after_step(
-            done, seen - correct, _agreed(time.monotonic() - started - state["validating"], rules, team)
-        )
+        spent = time.monotonic() - started - state["validating"]
+        stopped = rules.after_step(done, seen - correct, _agreed(spent, rules, team))
         if done % every == 0 or done == steps or stopped:
             sums, looked = total.tolist(), time.monotonic()  # a GPU has done its steps by then
             spent = looked - started - state["validating"]

@@ -193,7 +193,7 @@ class _Page:
             for column, title in enumerate(columns):
                 middle = left + label_mm + column * (self.tile + GAP_MM) + self.tile / 2
                 text = "\n".join(_title(title, self.tile))
-                self.write(text, middle, top - 0.8, ha="center", va="bottom", fontsize=size, linespacing=1.1)
+                self.write(text, middle, top - 0.8, ha="center", va="bottom", fontsize=size)
         for row in block.rows:
             lines = _lines(row.label, label_mm - 1)
             middle = top + self.tile / 2
@@ -208,7 +208,7 @@ class _Page:
         axes.imshow(tile.picture, interpolation="nearest", aspect="auto")
         axes.set_axis_off()
         caption = "\n".join(_lines(tile.caption, self.tile))
-        self.write(caption, left, top + tall + 0.4, va="top", fontsize=SMALL_PT, linespacing=1.1)
+        self.write(caption, left, top + tall + 0.4, va="top", fontsize=SMALL_PT)
 
     def bar(self, title: str, long: float) -> None:
         """A bar of the maps' colours in the upper right corner."""

@@ -1,7 +1,7 @@
 # The plan: every run, job, shard and target is known once this file has been read.
 from synthmix import layout, tracking
 from synthmix.checks import networks
-from synthmix.planning import estimates, graph
+from synthmix.planning import estimates, graph, targets
 from synthmix.planning.configuration import ConfigurationError
 from synthmix.planning.corruption_specs import CorruptionSpecs
 from synthmix.planning.plan import Job, Plan
@@ -10,6 +10,7 @@ from synthmix.reports.contents import Reports
 from synthmix.planning.requests import Requests
 
 try:
+    targets.require(sys.argv[1:], ROOT)
     PLAN = Plan.read(config, ROOT, sys.argv[1:])
 except ConfigurationError as error:
     # One line for people, instead of a traceback through Snakemake.

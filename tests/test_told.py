@@ -1,6 +1,9 @@
 """What a call of Snakemake says where it cannot begin, or a job of it fails: one line with file, key and remedy."""
 
+import re
+
 import pytest
+from PIL import Image
 from workspace import Workspace
 
 pytestmark = pytest.mark.workflow
@@ -44,3 +47,21 @@ def test_config_yaml_is_read_strictly_and_may_be_empty(sources: Workspace) -> No
         sources.write("config.yaml", text)
         sources.snakemake("-n", "tiny", "--config", "studies=tiny")
     assert "studies/digits.yaml: no such file, but studies of config.yaml names the study" in told(sources, "-n")
+
+
+def test_a_job_that_fails_is_told_with_its_log_and_why_however_quiet(sources: Workspace) -> None:
+    for name in ("train", "test"):
+        for label in ("a", "b"):
+            (sources / f"photos/{name}/{label}").mkdir(parents=True)
+            for number in range(6):
+                Image.new("L", (8, 8), 40 * number).save(sources / f"photos/{name}/{label}/{number}.png")
+    sources.write("photos/train/a/0.png", "no image")
+    photos = "{source: folder, root: photos, train: train, val: 0.5, test: test, resolution: 8}"
+    figure = "{kind: class_counts, dataset: photos}"
+    study = f"title: Photos\nquestion: Why?\ndatasets:\n  photos: {photos}\nfigures:\n  counts: {figure}\n"
+    sources.write("studies/photos.yaml", study)
+    output = told(sources, "--quiet", "rules", "--", "photos")
+    (line,) = re.findall("^prepare_data failed: .*", output, re.MULTILINE)
+    assert line.startswith("prepare_data failed: logs/prepare_data/photos.log: ")
+    assert "photos/train/a/0.png" in line
+    assert line.endswith(sources.read("logs/prepare_data/photos.log").strip().rpartition("\n")[2])

@@ -1,13 +1,18 @@
 # The plan: every run, job, shard and target is known once this file has been read.
+import time
+from contextlib import suppress
+
 from synthmix import layout, tracking
 from synthmix.checks import networks
-from synthmix.planning import estimates, graph, targets
+from synthmix.planning import estimates, failures, graph, targets
 from synthmix.planning.configuration import ConfigurationError
 from synthmix.planning.corruption_specs import CorruptionSpecs
 from synthmix.planning.plan import Job, Plan
 from synthmix.planning.products import Products
 from synthmix.reports.contents import Reports
 from synthmix.planning.requests import Requests
+
+BEGAN = time.time()
 
 try:
     targets.require(sys.argv[1:], ROOT)
@@ -43,6 +48,9 @@ onsuccess:
 
 
 onerror:
+    with suppress(Exception):  # what ended the call is told by Snakemake in any case
+        for line in failures.lines(workflow, BEGAN):
+            print(line, file=sys.stderr)
     mirror_runs()
 
 

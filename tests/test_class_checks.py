@@ -40,7 +40,7 @@ def test_prompts_are_of_the_classes(folder: Path) -> None:
     Path("prompts.csv").write_text(ROWS)
     assert_accepted(folder, study())
     Path("prompts.csv").write_text(ROWS.replace("1,a one", "one,a one"))
-    unknown = 'generators.prompted.prompts: "one" is no class of data set digits; (known: 0, 1)'
+    unknown = 'generators.prompted.prompts: "one" is no class of data set digits (known: 0, 1)'
     assert_refused(folder, study(), unknown)
     Path("prompts.csv").write_text(ROWS.replace("1,a one\n", ""))
     missing = 'generators.prompted.prompts: prompts.csv has nothing for class "1" of data set digits; add it'
@@ -51,13 +51,13 @@ def test_names_and_numbers_are_of_the_classes(folder: Path) -> None:
     Path("prompts.csv").write_text(ROWS)
     named = study()
     named["generators"]["own"]["class_names"] = {"zero": "0"}
-    assert_refused(folder, named, 'generators.own.class_names: "zero" is no class of data set digits; (known: 0, 1)')
+    assert_refused(folder, named, 'generators.own.class_names: "zero" is no class of data set digits (known: 0, 1)')
     assert_accepted(folder, study(**DIT))
     numbered = {**DIT, "class_ids": {"0": 10}}
     missing = 'generators.prompted.class_ids: has nothing for class "1" of data set digits; add it'
     assert_refused(folder, study(**numbered), missing)
     numbered = {**DIT, "class_ids": {"0": 10, "1": 11, "2": 12}}
-    unknown = 'generators.prompted.class_ids: "2" is no class of data set digits; (known: 0, 1)'
+    unknown = 'generators.prompted.class_ids: "2" is no class of data set digits (known: 0, 1)'
     assert_refused(folder, study(**numbered), unknown)
 
 

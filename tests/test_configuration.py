@@ -218,7 +218,7 @@ def test_every_kind_is_accepted_and_its_keys_are_its_own(folder: Path, section: 
     assert definition.items() <= read_studies(folder, ["a"])["a"][section]["other"].items()
     write(folder, "a", edited(setter(f"{section}/other", {**definition, "epochs": 3})))
     kind = f"source {definition['source']}" if section == "datasets" else f"kind {definition['kind']}"
-    assert f"studies/a.yaml: {section}.other.epochs: unknown key for {kind}; (known: " in error_of(folder, "a")
+    assert f"studies/a.yaml: {section}.other.epochs: unknown key for {kind} (known: " in error_of(folder, "a")
 
 
 # ---- bad input: schema -----------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ SIZES = LEARNING["training_set"]
         ({"tables.crossing.published": [NO_REASON]}, "tables.crossing.published[0].reason: missing key; say why"),
         (
             {"tables.law.published": [{**NO_REASON, "model": "vitt"}]},
-            "tables.law.published[0].images: unknown key; (known: ",
+            "tables.law.published[0].images: unknown key (known: ",
         ),
         (
             {"tables.law.published.0.model": "vitt"},

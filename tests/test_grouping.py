@@ -86,7 +86,7 @@ def test_rows_are_about_exactly_the_classes(folder: Path) -> None:
     Path("halves.csv").write_text(HALVES + "ten,high\n")
     write(folder, "a", study())
     assert error_of(folder, "a").startswith(
-        'studies/a.yaml: datasets.digits.merge: "ten" is no class of data set digits; (known: 0, 1, 2,'
+        'studies/a.yaml: datasets.digits.merge: "ten" is no class of data set digits (known: 0, 1, 2,'
     )
     Path("halves.csv").write_text(HALVES.replace("3,low\n", ""))
     write(folder, "a", study())

@@ -244,7 +244,7 @@ def test_groups_of_a_file_are_what_a_study_holds(folder: Path) -> None:
             "training_set: training_set, model and recipe select 1 arms (shot3/cnn/cnn-steps);",
         ),
         ({"recipe": ["cnn-steps", "cnn-epochs"]}, "training_set: training_set, model and recipe select 4 arms"),
-        ({"groups": {"round": ["O"]}}, 'groups: "O" is no class of data set digits; (known: 0, 1'),
+        ({"groups": {"round": ["O"]}}, 'groups: "O" is no class of data set digits (known: 0, 1'),
         ({"groups": {"round": ["0"], "even": ["0", "2"]}}, 'groups: class "0" is in 2 groups; leave it in one'),
         ({"groups": "none.csv"}, "groups: none.csv cannot be read"),
         ({"groups": {"round": []}}, "groups.round: must be a list of class names"),
@@ -256,7 +256,7 @@ def test_groups_of_a_file_are_what_a_study_holds(folder: Path) -> None:
             {"published": 2 * [{"class": "1", "first": 0, "second": 1, **PRINTED}]},
             'published[1].class: "1" is given twice; delete one of the two',
         ),
-        ({"kind": "best_classes"}, "groups: unknown key for kind best_classes; (known: kind, dataset,"),
+        ({"kind": "best_classes"}, "groups: unknown key for kind best_classes (known: kind, dataset,"),
     ],
 )
 def test_tables_that_cannot_be_made(folder: Path, changes: dict[str, Any], expected: str) -> None:

@@ -247,6 +247,17 @@ RECIPE: dict[str, Any] = {
     "checkpoint": "last",
 }
 TUNED = {"steps": 5, "batch_size": 2}
+
+
+def test_what_is_lost_of_images_that_are_resized_is_said() -> None:
+    lost = "Images are resized at their shorter side and cut to a centred square; transparency is dropped."
+    digits = written.spec_of("digits")
+    assert lost not in dict(methods.paragraphs(digits))["Data"]
+    resized = {name: {**each, "resolution": 16} for name, each in digits["definitions"]["datasets"].items()}
+    changed = {**digits, "definitions": {**digits["definitions"], "datasets": resized}}
+    assert lost in dict(methods.paragraphs(changed))["Data"]
+
+
 # Definitions, and the values of keys that make each another method.
 METHODS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "datasets": [

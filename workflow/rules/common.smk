@@ -1,7 +1,10 @@
 # The plan: every run, job, shard and target is known once this file has been read.
+import time
+from contextlib import suppress
+
 from synthmix import layout, tracking
 from synthmix.checks import networks
-from synthmix.planning import estimates, graph
+from synthmix.planning import estimates, failures, graph, targets
 from synthmix.planning.configuration import ConfigurationError
 from synthmix.planning.corruption_specs import CorruptionSpecs
 from synthmix.planning.plan import Job, Plan
@@ -9,7 +12,10 @@ from synthmix.planning.products import Products
 from synthmix.reports.contents import Reports
 from synthmix.planning.requests import Requests
 
+BEGAN = time.time()
+
 try:
+    targets.require(sys.argv[1:], ROOT)
     PLAN = Plan.read(config, ROOT, sys.argv[1:])
 except ConfigurationError as error:
     # One line for people, instead of a traceback through Snakemake.
@@ -42,6 +48,9 @@ onsuccess:
 
 
 onerror:
+    with suppress(Exception):  # what ended the call is told by Snakemake in any case
+        for line in failures.lines(workflow, BEGAN):
+            print(line, file=sys.stderr)
     mirror_runs()
 
 

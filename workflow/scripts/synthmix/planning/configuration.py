@@ -13,11 +13,20 @@ from synthmix.checks.results import OF_POOLS, USUAL_METRICS
 from synthmix.checks.study import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Problem, Study, listed
 from synthmix.images import drawn, prompts
 from synthmix.planning import grouping, searches
-from synthmix.planning.messages import ConfigurationError, listing, suggestion
+from synthmix.planning.messages import ConfigurationError, file_name, listing, suggestion
 from synthmix.planning.schema import expected, read_schema, validated
 from synthmix.planning.yaml_reader import read_yaml
 
-__all__ = ["ConfigurationError", "read_config", "read_studies", "read_yaml", "validate_config"]
+__all__ = [
+    "ConfigurationError",
+    "missing_study",
+    "read_config",
+    "read_studies",
+    "read_yaml",
+    "says_something",
+    "study_names",
+    "validate_config",
+]
 
 # How pools of pipelines are drawn where they do not say it.
 PIPELINE_SAMPLING = {
@@ -62,10 +71,39 @@ def read_config(path: str | Path) -> dict[str, Any]:
     return validate_config(read_yaml(path), path)
 
 
+def says_something(path: str | Path) -> bool:
+    """Whether config.yaml has keys; one that is empty leaves out all of them. Raises ConfigurationError.
+
+    Read before Snakemake does: its own reader swallows keys that are given twice, and names no line of an error.
+    """
+    content = read_yaml(path)
+    if content and not isinstance(content, dict):
+        validate_config(content, path)  # raises: no mapping
+    return bool(content)
+
+
 def validate_config(config: Mapping[str, Any] | None, file: str | Path) -> dict[str, Any]:
     """A valid copy of a configuration with every key present; `file` names it in errors. Raises ConfigurationError."""
     content: dict[str, Any] = validated(dict(config) if isinstance(config, Mapping) else config, "config", file)
     return content
+
+
+def study_names(folder: Path) -> list[str]:
+    """The studies of a folder, in alphabetical order."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def missing_study(name: str, folder: Path, problem: str) -> ConfigurationError:
+    """The error of a study that has no file in a folder: a problem, and what to write or to rename."""
+    names = study_names(folder)
+    stem, _, suffix = name.rpartition(".")
+    if (folder / f"{name}.yml").exists():
+        hint = f"; rename {name}.yml to {name}.yaml"
+    elif suffix in ("yaml", "yml") and stem in names:
+        hint = f"; write {stem}, without .{suffix}"
+    else:
+        hint = suggestion(name, names)
+    return ConfigurationError(folder / f"{name}.yaml", "", problem + hint)
 
 
 def read_studies(
@@ -184,7 +222,7 @@ class _Reader:
 
     def __init__(self, folder: Path, named_by: str) -> None:
         self.folder, self.named_by = folder, named_by
-        self.names = sorted(path.stem for path in folder.glob("*.yaml"))
+        self.names = study_names(folder)
         self.contents: dict[str, dict[str, Any]] = {}
 
     def file(self, name: str) -> Path:
@@ -193,10 +231,8 @@ class _Reader:
     def content(self, name: str, wanted_by: str | None = None) -> dict[str, Any]:
         """A study by itself: valid under the schema, seeds as lists, nothing imported."""
         if name not in self.names:
-            hint = suggestion(name, self.names)
-            raise ConfigurationError(
-                self.file(name), "", f"no such file, but {wanted_by or self.named_by} names the study{hint}"
-            )
+            problem = f"no such file, but {wanted_by or self.named_by} names the study"
+            raise missing_study(name, self.folder, problem)
         if name not in self.contents:
             content = validated(read_yaml(self.file(name)), "study", self.file(name))
             for entry in (*content["runs"], *content["cross_tests"], *content["explanations"], *content["robustness"]):
@@ -210,7 +246,7 @@ class _Reader:
         if name in path:
             chain = " -> ".join((*path[path.index(name) :], name))
             raise ConfigurationError(self.file(path[-1]), "use", f"studies use each other ({chain}); drop one use")
-        wanted_by = f"use of {self.file(path[-1])}" if path else None
+        wanted_by = f"use of {file_name(self.file(path[-1]))}" if path else None
         used = [each for other in self.content(name, wanted_by)["use"] for each in self.imports(other, (*path, name))]
         return list(dict.fromkeys([name, *used]))
 
@@ -253,5 +289,6 @@ class _Reader:
     def differing(self, key: str, one: tuple[str, Any], other: tuple[str, Any]) -> ConfigurationError:
         """The error of two (study, definition) of one name that are not equal."""
         differing = [each for each in {**one[1], **other[1]} if one[1].get(each) != other[1].get(each)]
-        problem = f"differs from {key} in {self.file(one[0])} (in {listing(differing)}); rename one, or make them equal"
+        first = file_name(self.file(one[0]))
+        problem = f"differs from {key} in {first} (in {listing(differing)}); rename one, or make them equal"
         return ConfigurationError(self.file(other[0]), key, problem)

@@ -51,8 +51,8 @@ def listing(values: Sequence[object]) -> str:
 
 
 def suggestion(word: str, valid: Iterable[object]) -> str:
-    """What to write in place of an unknown word: "; did you mean sgd? (known: sgd, adam)"."""
+    """What to write in place of an unknown word: "; did you mean sgd? (known: sgd, adam)", or " (known: sgd, adam)"."""
     names = [str(name) for name in valid]
     close = difflib.get_close_matches(word, names, n=2) or difflib.get_close_matches(word.lower(), names, n=2)
-    hint = f"; did you mean {' or '.join(close)}?" if close else ";"
-    return f"{hint} (known: {listing(names)})" if names else f"{hint} none is defined"
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    return f"{hint} (known: {listing(names)})" if names else "; none is defined"

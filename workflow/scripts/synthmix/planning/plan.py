@@ -16,7 +16,7 @@ from synthmix.checks.results import USUAL_METRICS
 from synthmix.checks.study import DEFINITIONS
 from synthmix.exports import licences
 from synthmix.planning import initial_weights, kinds, listings, searches
-from synthmix.planning.configuration import ConfigurationError, read_studies, read_yaml, validate_config
+from synthmix.planning.configuration import missing_study, read_studies, read_yaml, validate_config
 from synthmix.spec import digest
 
 Definition = dict[str, Any]
@@ -113,7 +113,6 @@ class Plan:
         """
         if frozen := os.environ.get(ENVIRONMENT):
             return cls(**files.read_json(frozen))
-        read_yaml(root / "config.yaml")  # finds duplicate keys, which Snakemake's own reader swallows
         config = validate_config(config, "config.yaml")
         names = {path.stem for path in (root / "studies").glob("*.yaml")}
         named = [name for word in targets for name in (word, *word.split("/")[2:3]) if name in names]
@@ -132,7 +131,7 @@ class Plan:
         """The plan with studies that a command names; raises ConfigurationError, also for one without a file."""
         plan = cls.read(read_yaml(root / "config.yaml") or {}, root, studies)
         if unknown := set(studies) - set(plan.studies):
-            raise ConfigurationError(f"studies/{min(unknown)}.yaml", "", "no such file")
+            raise missing_study(min(unknown), root / "studies", "no such file")
         return plan
 
     # ---- what is asked for ---------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ Schemas are written in YAML. A definition whose keys depend on its kind lists, u
 import copy
 import difflib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,13 +62,25 @@ def validated(value: Any, name: str, file: str | Path) -> Any:
         ConfigurationError: the violation that comes first, unknown keys before bad values before missing keys.
     """
     _require_plain(value, (), file)
-    schema = read_schema(name)
+    schema, written = read_schema(name), value
     value = _resolved(value if value is not None else {}, schema)
     errors = [_Problem(error) for error in _validator(name).iter_errors(value)]
     if errors:
         first = min(errors, key=lambda error: error.rank)  # min keeps the first of equals
-        raise ConfigurationError(file, key_path(first.path), first.text)
+        raise ConfigurationError(file, key_path(_as_written(first.path, written)), first.text)
     return value
+
+
+def _as_written(path: Sequence[str | int], value: Any) -> Iterator[str | int]:
+    """A path without the positions in lists of one that were written as a text."""
+    for part in path:
+        if isinstance(part, int) and not isinstance(value, list):
+            continue
+        yield part
+        try:
+            value = value[part]
+        except (LookupError, TypeError):  # a default, or a key that is missing
+            value = None
 
 
 def _require_plain(value: Any, path: tuple[str | int, ...], file: str | Path) -> None:
@@ -100,7 +112,8 @@ def _resolved(value: Any, schema: Schema) -> Any:
     if isinstance(value, list):
         items: Schema = next((each["items"] for each in _choices(schema) if "items" in each), {})
         return [_resolved(item, items) for item in value]
-    if isinstance(value, str) and any(each.get("type") == "array" for each in schema.get("anyOf", ())):
+    types = [each.get("type") for each in schema.get("anyOf", ())]
+    if isinstance(value, str) and "array" in types and ("string" in types or None in types):
         return [value]
     if isinstance(value, float) and value.is_integer() and any(s.get("type") == "integer" for s in _choices(schema)):
         return int(value)
@@ -152,7 +165,9 @@ class _Problem:
             self.rank, self.path = 2, [*self.path, missing]
             self.text = f"missing key; {_misspelt(error, missing) or 'add it'}{_meaning(error.schema, missing)}"
         else:
-            self.text = f"must be {expected(error.schema)}, not {shown(error.instance)}{_nearest(error)}"
+            what = expected(error.schema)
+            hint = _nearest(error) or _repeated(error) or ("" if "at least" in what else _limit(error))
+            self.text = f"must be {what}, not {shown(error.instance)}{hint}"
 
 
 def _of_kind(schema: Schema) -> str:
@@ -176,8 +191,32 @@ def _nearest(error: ValidationError) -> str:
     words = [word for word in valid if isinstance(word, str)]
     if not isinstance(error.instance, str) or not words:
         return ""
-    hint = suggestion(error.instance, words).partition(" (known")[0]
-    return "" if hint == ";" else hint
+    return suggestion(error.instance, words).partition(" (known")[0]
+
+
+def _own(error: ValidationError) -> list[ValidationError]:
+    """The violations of a value as a whole by those of several schemas that are for values of its type."""
+    inside = [each for each in error.context or () if not each.relative_path] or [error]
+    other = {each.relative_schema_path[0] for each in inside if each.validator == "type"}
+    return [each for each in inside if each.relative_schema_path[0] not in other]
+
+
+def _repeated(error: ValidationError) -> str:
+    """Which value of a list is there twice."""
+    if not any(each.validator == "uniqueItems" for each in _own(error)):
+        return ""
+    values = error.instance
+    twice = next(value for index, value in enumerate(values) if value in values[:index])
+    return f"; {shown(twice)} is given twice"
+
+
+def _limit(error: ValidationError) -> str:
+    """The bound that a number or a list does not keep, where a title says what it must be."""
+    own = _own(error)
+    if any(each.validator == "minItems" for each in own):
+        return "; a list must have at least one entry"
+    numbers = [_bounds(each.schema) for each in own if each.validator in _BOUNDS]
+    return f"; a number must be{', or'.join(numbers)}" if numbers else ""
 
 
 def _deepest(error: ValidationError) -> ValidationError:
@@ -219,12 +258,14 @@ def _list_of(schema: Schema) -> str:
     return f"a list{least}{kind}{', without repeats' if schema.get('uniqueItems') else ''}"
 
 
+_BOUNDS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+}
+
+
 def _bounds(schema: Schema) -> str:
-    words = {
-        "minimum": "at least {}",
-        "exclusiveMinimum": "above {}",
-        "maximum": "at most {}",
-        "exclusiveMaximum": "below {}",
-    }
-    found = [text.format(shown(schema[key])) for key, text in words.items() if key in schema]
+    found = [text.format(shown(schema[key])) for key, text in _BOUNDS.items() if key in schema]
     return " " + " and ".join(found) if found else ""

@@ -112,7 +112,22 @@ def read_yaml(path: str | Path) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}" if mark else ""
-        problem = " ".join(str(part) for part in (error.context, error.problem) if part)
-        raise ConfigurationError(path, where, " ".join(problem.split())) from error
+        raise ConfigurationError(path, where, _problem(error, text)) from error
     except yaml.YAMLError as error:
         raise ConfigurationError(path, "", " ".join(str(error).split())) from error
+
+
+def _problem(error: yaml.MarkedYAMLError, text: str) -> str:
+    """What is wrong, in the words of PyYAML, and what to do about it."""
+    mark, start = error.problem_mark, error.context_mark
+    problem = " ".join(" ".join(str(part) for part in (error.context, error.problem) if part).split())
+    line = text.split("\n")[mark.line] if mark and mark.line <= text.count("\n") else ""
+    if ("tab character" in problem or "start any token" in problem) and "\t" in re.match(r"\s*", line)[0]:  # type: ignore[index]
+        return "a tab; indent with spaces"
+    if "start any token" in problem:
+        return f"{problem}; put the text in quotes"
+    if "mapping values are not allowed" in problem:
+        return f"{problem}; put a text that has a colon in quotes, or correct the indentation"
+    if start and ("flow" in problem or "quoted" in problem):
+        return f"{problem}; what was opened in line {start.line + 1} is not closed"
+    return problem

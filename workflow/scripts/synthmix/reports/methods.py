@@ -109,6 +109,8 @@ def _data(used: Definitions) -> Iterator[str]:
     if used["datasets"]:
         yield "Splits that a source lacks are cut from its train split once, stratified by class."
         yield "Every image, real or generated, passes one chain of resizing and encoding."
+    if any(each.get("resolution") for each in used["datasets"].values()):
+        yield "Images are resized at their shorter side and cut to a centred square; transparency is dropped."
 
 
 def _generators(used: Definitions) -> Iterator[str]:

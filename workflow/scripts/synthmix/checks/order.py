@@ -15,6 +15,7 @@ from synthmix.checks import (
     robustness,
     searches,
     sources,
+    splits,
     study,
     trainings,
 )
@@ -37,6 +38,7 @@ OF_STUDY = (
     choices.when,
     # These look at files, after what does not.
     sources.sources,
+    splits.splits,
     ladders.curves,
     classes.classes,
     groups.views,

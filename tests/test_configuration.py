@@ -426,6 +426,19 @@ def test_a_figure_names_its_data_set_where_there_are_several(folder: Path) -> No
     assert list(read_studies(folder, ["a"])) == ["a"]
 
 
+def test_labels_may_be_of_classes_where_these_are_shown_or_known(folder: Path) -> None:
+    labels = {"5": "five", "train": "real", "cnn": "CNN"}
+    write(folder, "a", edited(setter("figures/gallery/style", {"labels": labels})))
+    assert list(read_studies(folder, ["a"])) == ["a"]
+    unknown = [OTHER, setter("figures/counts", {"kind": "class_counts", "dataset": "other"})]
+    for name, named in (("counts", True), ("main", False)):  # counts are of classes, arms of none
+        write(folder, "a", edited(*unknown, setter(f"figures/{name}/style", {"labels": {"6 - six": "six"}})))
+        if named:
+            assert list(read_studies(folder, ["a"])) == ["a"]
+        else:
+            assert error_of(folder, "a").startswith('studies/a.yaml: figures.main.style.labels: "6 - six" is the name')
+
+
 def test_published_values_may_stand_in_a_table_without_a_run(folder: Path) -> None:
     published = {"dataset": "digits", "model": "cnn", "value": 0.5, "source": "x", "comparable": True}
     edits = [

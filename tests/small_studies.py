@@ -88,9 +88,7 @@ def reduced(study: dict[str, Any], by: int = 8, seeds: int = 2) -> dict[str, Any
         "extractors": {k: {**v, **FASTER[v["kind"]]} for k, v in study["extractors"].items()},
         "filters": each("filters", "among", "keep"),
         "training_sets": each("training_sets", "real", "synthetic", "draw_from", "held_back"),
-        "recipes": {
-            k: {**v, "epochs": 1} if "epochs" in v else {**v, "steps": 20} for k, v in study["recipes"].items()
-        },
+        "recipes": {name: _brief(recipe) for name, recipe in study["recipes"].items()},
         "audits": [fewer(entry, "n") for entry in study["audits"]],
         "runs": [
             {**entry, "seeds": seeds}
@@ -113,6 +111,12 @@ def reduced_sweeps(study: dict[str, Any], by: int = 8) -> dict[str, Any]:
     return {**_fewer_models(study), "datasets": datasets, "training_sets": sets, "recipes": recipes}
 
 
+def _brief(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe of one epoch or 20 steps; the warm-up goes, which is longer than some of these trainings."""
+    budget = {"epochs": 1} if "epochs" in recipe else {"steps": 20}
+    return {key: value for key, value in recipe.items() if key != "warmup_steps"} | budget
+
+
 def _fewer_models(study: dict[str, Any]) -> dict[str, Any]:
     """Lists of models in runs, tables and figures without those that are left out."""
 
@@ -131,7 +135,7 @@ def reduced_networks(study: dict[str, Any]) -> dict[str, Any]:
         k: {"real": {"total": 100}} if isinstance(v["real"], dict) else v for k, v in study["training_sets"].items()
     }
     two = {key: [{**entry, "seeds": 2} for entry in study[key]] for key in ("runs", "explanations", "robustness")}
-    recipes = {k: {**v, "epochs": 1} for k, v in study["recipes"].items()}
+    recipes = {name: _brief(recipe) for name, recipe in study["recipes"].items()}
     return {**study, "datasets": datasets, "training_sets": sets, "recipes": recipes, **two}
 
 
@@ -168,9 +172,7 @@ def reduced_cars(study: dict[str, Any]) -> dict[str, Any]:
         "generators": {name: _short(generator, 50) for name, generator in study["generators"].items()},
         "pools": {name: {**pool, "steps": 3, "per_class": 6, "shard_size": 6} for name, pool in study["pools"].items()},
         "training_sets": sets,
-        "recipes": {
-            k: {**v, "epochs": 1} if "epochs" in v else {**v, "steps": 20} for k, v in study["recipes"].items()
-        },
+        "recipes": {name: _brief(recipe) for name, recipe in study["recipes"].items()},
         "explainers": looks,
         **{key: [{**entry, "seeds": 2} for entry in study[key]] for key in ("runs", "explanations", "robustness")},
     }

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 
 from synthmix.checks.counts import DIGITS, check_counts, known_counts
+from synthmix.checks.known import train_counts
 from synthmix.planning import configuration, schema
 from synthmix.planning.configuration import (
     RULES,
@@ -425,6 +426,19 @@ def test_a_figure_names_its_data_set_where_there_are_several(folder: Path) -> No
     assert list(read_studies(folder, ["a"])) == ["a"]
 
 
+def test_labels_may_be_of_classes_where_these_are_shown_or_known(folder: Path) -> None:
+    labels = {"5": "five", "train": "real", "cnn": "CNN"}
+    write(folder, "a", edited(setter("figures/gallery/style", {"labels": labels})))
+    assert list(read_studies(folder, ["a"])) == ["a"]
+    unknown = [OTHER, setter("figures/counts", {"kind": "class_counts", "dataset": "other"})]
+    for name, named in (("counts", True), ("main", False)):  # counts are of classes, arms of none
+        write(folder, "a", edited(*unknown, setter(f"figures/{name}/style", {"labels": {"6 - six": "six"}})))
+        if named:
+            assert list(read_studies(folder, ["a"])) == ["a"]
+        else:
+            assert error_of(folder, "a").startswith('studies/a.yaml: figures.main.style.labels: "6 - six" is the name')
+
+
 def test_published_values_may_stand_in_a_table_without_a_run(folder: Path) -> None:
     published = {"dataset": "digits", "model": "cnn", "value": 0.5, "source": "x", "comparable": True}
     edits = [
@@ -575,17 +589,17 @@ def test_counts_known_beforehand_bound_those_of_the_data() -> None:
     labels = load_digits().target
     assert tuple((labels == digit).sum() for digit in range(10)) == DIGITS
     dataset = {"source": "embedded", "name": "digits", "val": 0.2, "test": 0.2}
-    known = known_counts(dataset)
-    assert known is not None
+    known = known_counts(dataset, train_counts(dataset))
     for seed in range(5):
         rest = train_test_split(labels, test_size=360, random_state=seed, stratify=labels)[0]
         train = train_test_split(rest, test_size=360, random_state=seed, stratify=rest)[0]
         counts = [int((train == digit).sum()) for digit in range(10)]
         assert all(n <= most <= n + 2 for n, most in zip(counts, known.values(), strict=True))
-    limited = known_counts({**dataset, "classes": ["0", "1"], "limit": {"train": 20}})
-    assert limited == {"0": 10, "1": 11}
-    assert set(known_counts({**dataset, "limit": {"train_per_class": 50}}).values()) == {50}
-    assert known_counts({**DATASETS[0]}) is None
+    two = train_counts({**dataset, "classes": ["0", "1"]})
+    assert known_counts({**dataset, "limit": {"train": 20}}, two) == {"0": 10, "1": 11}
+    assert known_counts({**dataset, "limit": {"train": 20, "train_per_class": 30}}, two) == {"0": 20, "1": 20}
+    assert set(known_counts({**dataset, "limit": {"train_per_class": 50}}, train_counts(dataset)).values()) == {50}
+    assert known_counts({**dataset, "val": "val", "test": "test"}, two) == two
 
 
 @pytest.mark.parametrize(

@@ -670,8 +670,11 @@ def test_folder_errors(tmp_path, digit_folder):
     with pytest.raises(DatasetError, match="`train`: .*nowhere"):
         prepare(tmp_path, digit_folder, train=str(tmp_path / "nowhere"))
     (Path(digit_folder["train"]) / "empty").mkdir()
-    with pytest.raises(DatasetError, match="`train`: .*empty"):
+    with pytest.raises(DatasetError, match="`train`: .*digits/empty has no images: add some, or delete the folder$"):
         prepare(tmp_path, digit_folder)
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(DatasetError, match="`train`: .*bare has no folders of classes: give a folder per class$"):
+        prepare(tmp_path, digit_folder, train=str(tmp_path / "bare"))
 
 
 def test_upright(tmp_path):

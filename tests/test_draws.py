@@ -138,6 +138,15 @@ def test_held_back_images_alone_are_corrupted_and_alike_in_every_run():
             r"digits: shot11: 11 real .* class 3 has 10: lower `real`",
         ),
         (lambda: draw_held_back(LABELS, 3, 8, 0, "d"), r"d: 11 real .* class 3 has 10: lower `real` or `held_back`"),
+        (lambda: draw_real(LABELS, 11, 0, "d", "abce"), r"d: 11 real .* class e has 10: lower `real` or `held_back`"),
+        (
+            lambda: assemble({"real": 3, "held_back": 8}, 0, TRAIN, {}, CLASSES, "d", names="abce"),
+            r"d: 11 real .* class e has 10: lower `real` or `held_back`",
+        ),
+        (
+            lambda: draw_synthetic(pool_of(4), 5, 8, CLASSES, 0, "d: pool ddpm", "abce"),
+            r"d: pool ddpm: \d of 5 generated images of class a were found: delete",
+        ),
         (lambda: draw_real(LABELS, {"total": 101}, 0, "d"), r"d: real: total: 101, but it has 100 images: lower total"),
         (
             lambda: draw_synthetic(pool_of(4), 5, 8, CLASSES, 0, "d: pool ddpm"),

@@ -91,3 +91,30 @@ def test_a_generators_files_are_counted_as_its_jobs_count_them(tmp_path):
         source = files.Source({"drawing": definition}, meta, None, "cpu", {"data": str(tmp_path), "offline": True})
         counts = known.images_per_class(definition)
         assert [counts[name] for name in meta["classes"]] == [len(each) for each in source.members] == [3, 2]
+
+
+def test_images_of_train_are_counted_by_class_merged_and_chosen(tmp_path):
+    labels = [0, 0, 1, 0, 1, 2]
+    write_folder(tmp_path / "photos", pixels(6, (4, 4)), labels, names=["emu", "ant", "bee"])
+    photos = {"source": "folder", "root": "photos", "train": ".", "val": 1, "test": 1}
+    assert known.train_counts(photos) == {"ant": 2, "bee": 1, "emu": 3}
+    rows = parquet(tmp_path / "train.parquet", pixels(6, (4, 4)), labels)
+    assert known.train_counts(rows) == {"0": 3, "1": 2, "2": 1}
+    merged = {"merge": {"insect": ["ant", "bee"]}}
+    assert known.train_counts({**photos, **merged}) == {"insect": 3, "emu": 3}
+    assert known.train_counts({**photos, **merged, "classes": ["emu", "cat"]}) == {"emu": 3}
+    assert known.train_counts({**DIGITS, "classes": ["0", "3"]}) == {"0": 178, "3": 183}
+    assert known.train_counts({**rows, "one_per": "patient"}) is known.train_counts(HUB) is None
+
+
+def test_folders_whose_names_begin_with_a_dot_are_no_classes(tmp_path):
+    write_folder(tmp_path / "photos", pixels(30, (4, 4)), [k % 2 for k in range(30)], names=["ant", "bee"])
+    for folder in ("photos/.ipynb_checkpoints", "photos/ant/.ipynb_checkpoints"):
+        Path(folder).mkdir()
+        Path(folder, "0000-checkpoint.png").write_bytes(Path("photos/ant/0000.png").read_bytes())
+        Path(folder, "notes.txt").touch()
+    dataset = {"source": "folder", "train": "photos", "val": 0.2, "test": 0.2, "seed": 0}
+    assert_known(dataset, tmp_path)
+    assert known.train_counts(dataset) == {"ant": 15, "bee": 15}
+    counts = prepare(tmp_path, dataset).meta["counts"]
+    assert sum(sum(split.values()) for split in counts.values()) == 30

@@ -104,11 +104,12 @@ def test_what_was_planned_is_read_or_nothing(tmp_path: Path) -> None:
 
 def test_jobs_do_not_look_at_the_disk_for_their_specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image, study = write(tmp_path / "data/train/a/1.png"), tmp_path / "studies/s.yaml"
-    write(tmp_path / "data/train/b/1.png")
+    for name in ("a/2.png", "a/3.png", "b/1.png", "b/2.png", "b/3.png"):
+        write(tmp_path / "data/train" / name)
     study.parent.mkdir()
     study.write_text(
         "title: t\nquestion: q\n"
-        "datasets: {d: {source: folder, root: data, train: train, val: 0.5, test: 0.5, resolution: 8}}\n"
+        "datasets: {d: {source: folder, root: data, train: train, val: 2, test: 2, resolution: 8}}\n"
         "figures: {f: {kind: class_counts, dataset: d}}\n"
     )
     (tmp_path / "config.yaml").write_text("studies: [s]\n")

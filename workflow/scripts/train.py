@@ -31,8 +31,9 @@ if __name__ == "__main__":  # the processes that share a training import this fi
         with entry.locked():
             definition = spec["training_sets"][training_set]
             source = f"{meta['name']}: {training_set}"
-            chosen = assemble(definition, seed, train, pools, len(meta["classes"]), source, kept, kinds)
-            seen = Data(chosen, val.images, val.labels, len(meta["classes"]))
+            names = meta["classes"]
+            chosen = assemble(definition, seed, train, pools, len(names), source, kept, kinds, names)
+            seen = Data(chosen, val.images, val.labels, len(names))
             states[training_set, seed] = fit(build, spec, seed, seen, entry, stop, device, processes, features)
         facts = states[training_set, seed]["facts"]
         print(f"{training_set} seed {seed}: {facts['steps']} steps, {facts['images_per_second']} images/s", flush=True)

@@ -17,7 +17,7 @@ if __name__ == "__main__":  # the processes that share a training import this fi
     real = definition.get("train_on", {}).get("real", "all")
     trained = {}
     for seed, key in spec.get("keys", {None: digest(snakemake.params.spec)}).items():
-        rows = draw_real(train.labels, real, int(seed or 0), meta["name"])
+        rows = draw_real(train.labels, real, int(seed or 0), meta["name"], meta["classes"])
         entry = Entry(units.entry(key, units.content(meta)))
         with entry.locked():
             trained[seed] = trainer.fit(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from synthmix.planning.messages import ConfigurationError
+from synthmix.planning.messages import ConfigurationError, shown
 
 # Images of each of the digits 0 to 9 in scikit-learn's load_digits (1,797 in all).
 DIGITS = (178, 182, 177, 183, 181, 182, 181, 179, 174, 180)
@@ -50,25 +50,50 @@ def missing_images(training_set: Mapping[str, Any], counts: Mapping[str, int]) -
             yield "synthetic.total", f"{problem}; lower it, or raise draw_from"
 
 
-def known_counts(dataset: Mapping[str, Any]) -> dict[str, int] | None:
-    """Class name -> the most images that train can have, where that is known before the data are read; else None.
+def taken(share: float, images: int) -> int:
+    """How many images a split is, that is cut from `images`: a fraction of them, rounded up, or a number."""
+    # rounded first: 0.1 * 30 is 3.0000000000000004
+    return math.ceil(round(share * images, 6)) if share < 1 else int(share)
+
+
+def cuts(dataset: Mapping[str, Any], images: int) -> list[tuple[str, int]]:
+    """(split, images) of what is cut from train, which has so many before, in the order in which it is cut."""
+    return [(split, taken(dataset[split], images)) for split in ("test", "val") if not isinstance(dataset[split], str)]
+
+
+def without(counts: Mapping[str, int], cut: int, total: int) -> dict[str, int]:
+    """Class -> the most images that can be left, of the most that there were, once some of all are cut."""
+    return {name: n - n * min(cut, total) // max(total, 1) for name, n in counts.items()}
+
+
+def cannot_take(wanted: int, total: int, counts: Mapping[str, int]) -> str | None:
+    """Why a number of images, stratified by class, certainly cannot be taken from all; None where it may.
+
+    counts: class -> images, or the most that there can be.
+    """
+    name, least = min(counts.items(), key=lambda item: item[1])
+    if total - wanted < len(counts):
+        return f"takes {wanted} of {total} images, too many to leave one for each class; lower it"
+    if wanted < len(counts):
+        return f"takes {wanted} images for {len(counts)} classes; raise it, or name fewer classes"
+    if least < 2:
+        return f"needs two images of each class, but {shown(name)} has {least}; add some, or leave it out with classes"
+    return None
+
+
+def known_counts(dataset: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, int]:
+    """Class -> the most images that train can have, of those that its source has (`known.train_counts`).
 
     Splits are stratified, so a class loses at least the whole part of its share; the exact counts are in meta.json.
     """
-    if dataset["source"] != "embedded":
-        return None
-    kept = dataset.get("classes")
-    counts = {str(digit): n for digit, n in enumerate(DIGITS) if kept is None or str(digit) in kept}
-    whole = total = sum(counts.values())
-    for split in ("test", "val"):
-        taken = math.ceil(dataset[split] * whole) if dataset[split] < 1 else dataset[split]
-        counts = {name: n - math.floor(n * min(taken / max(total, 1), 1)) for name, n in counts.items()}
-        total -= taken
-    each = dataset.get("limit", {}).get("train_per_class")
-    if each:
-        counts = {name: min(n, each) for name, n in counts.items()}
-        total = min(total, sum(counts.values()))
-    limit = dataset.get("limit", {}).get("train")
-    if limit and limit < total:
-        counts = {name: min(n, math.ceil(n * limit / total)) for name, n in counts.items()}
-    return counts
+    most, total = dict(counts), sum(counts.values())
+    for _, cut in cuts(dataset, total):
+        most = without(most, cut, total)
+        total -= cut
+    limit = dataset.get("limit", {})
+    if each := limit.get("train_per_class"):
+        most = {name: min(n, each) for name, n in most.items()}
+    if (whole := limit.get("train", total)) < total:
+        # behind a limit per class, shares are those of counts that are not known exactly
+        most = {name: min(n, whole if each else math.ceil(n * whole / total)) for name, n in most.items()}
+    return most

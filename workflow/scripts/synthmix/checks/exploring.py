@@ -21,7 +21,7 @@ def figures(study: Study) -> Iterator[Problem]:
     """Classes are those of the data set, recipes augment, correlations are of several channels."""
     for name, figure in study.content["figures"].items():
         where = f"figures.{name}"
-        if figure["kind"] in ("augmentation", "feature_maps") and "classes" in figure:
+        if figure["kind"] in ("samples", "augmentation", "feature_maps") and "classes" in figure:
             yield from _classes(study, f"{where}.classes", figure["classes"], study.dataset_of(figure) or "")
         if figure["kind"] == "augmentation":
             for recipe in figure["recipe"]:

@@ -16,6 +16,7 @@ Definition = dict[str, Any]
 Problem = tuple[str, str]
 
 TUNABLE = "StableDiffusionPipeline"  # the class of pipelines that can be fine-tuned
+USUAL_WARM_UP = 100  # steps, where a generator names none, however short its training
 DRAWING = ("sampler", "steps", "guidance")  # what a pool says of how its images are drawn
 
 
@@ -40,8 +41,16 @@ def _ddpm(generator: Definition) -> Iterator[Problem]:
     parts = 2 ** (len(generator["channels"]) - 1)
     if generator.get("resolution", parts) % parts:
         yield "resolution", f"{generator['resolution']} is not a multiple of {parts}, which channels need; change it"
+    yield from _warm_up(generator)
     if generator["seeds_per_job"] > 1 and "train_on" not in generator:
         yield "seeds_per_job", "needs train_on: one generator serves all seeds; delete it"
+
+
+def _warm_up(training: Definition, key: str = "") -> Iterator[Problem]:
+    """A warm-up that is asked for ends before the training does."""
+    steps, own = training["steps"], training["warmup_steps"]
+    if own >= steps and own != USUAL_WARM_UP:
+        yield f"{key}warmup_steps", f"{own}, but the training has {steps} steps; lower it"
 
 
 def _levels(network: Definition) -> Iterator[Problem]:
@@ -104,6 +113,7 @@ def _training(generator: Definition) -> Iterator[Problem]:
     if len(given) > 1:
         yield given[1], f"given beside {given[0]}; delete one of the two"
     for way in given:
+        yield from _warm_up(generator[way], f"{way}.")
         if "{class}" not in generator[way]["caption"]:
             yield f"{way}.caption", "does not hold {class}; the pipeline could not tell classes apart: add it"
         if (side := generator[way].get("resolution", 8)) % 8:

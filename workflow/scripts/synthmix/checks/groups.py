@@ -11,7 +11,10 @@ from synthmix.planning.messages import listing, shown, suggestion
 
 
 def merges(study: Study) -> Iterator[Problem]:
-    """A file under `merge` can be read, and its rows are about exactly the classes of the data set's source."""
+    """A file under `merge` can be read, and its rows are about exactly the classes of the data set's source.
+
+    What else `merge` and `classes` name, of a data set that the study uses, are classes, too.
+    """
     for name, dataset in study.of["datasets"].items():
         if isinstance(dataset.get("merge"), str):
             where, path = f"datasets.{name}.merge", dataset["merge"]
@@ -28,6 +31,19 @@ def merges(study: Study) -> Iterator[Problem]:
             for each in left:
                 if each not in grouped:
                     yield where, f"{path} has no row for class {shown(each)} of data set {name}; add it"
+        if name in study.datasets and ("merge" in dataset or "classes" in dataset):
+            yield from _chosen(name, dataset)
+
+
+def _chosen(name: str, dataset: dict[str, Any]) -> Iterator[Problem]:
+    source = known.source_classes(dataset)
+    if source is None:
+        return
+    groups = grouping.mapping(dataset.get("merge", {}))
+    grouped = [each for names in groups.values() for each in names]
+    yield from _unknown(f"datasets.{name}.merge", grouped, source, name)
+    left = [*groups, *(each for each in source if each not in grouped)]
+    yield from _unknown(f"datasets.{name}.classes", dataset.get("classes", ()), left, name)
 
 
 def views(study: Study) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from synthmix import layout
 from synthmix.checks.counts import DIGITS
-from synthmix.planning import grouping
+from synthmix.planning import grouping, listings
 from synthmix.spec import canonical
 
 Definition = dict[str, Any]
@@ -52,25 +52,52 @@ def side(name: str, dataset: Definition) -> int | None:
 
 def class_names(name: str, dataset: Definition) -> list[str] | None:
     """The classes of a data set, merged and chosen as its definition says; None where they are not known."""
-    source, dataset = source_classes(dataset), grouping.resolved(dataset, "merge")
+    source = source_classes(dataset)
     if source is None:
-        meta = prepared(name, dataset)
+        meta = prepared(name, grouping.resolved(dataset, "merge"))
         return list(meta["classes"]) if meta else None
+    return list(_grouped(dataset, dict.fromkeys(source, 0)))
+
+
+def train_counts(dataset: Definition) -> dict[str, int] | None:
+    """Class -> images of the source's train split, of classes as `class_names` has them; None where not known.
+
+    Nothing is cut or left out yet for val, test or `limit`.
+    """
+    found: dict[str, int] | None = None
+    if dataset["source"] == "embedded":
+        found = {str(digit): count for digit, count in enumerate(DIGITS)}
+    elif dataset["source"] == "folder":
+        found = folder_counts(_train(dataset))
+    elif isinstance(counted := source_classes(dataset), dict):
+        found = counted
+    return None if found is None else _grouped(dataset, found)
+
+
+def _grouped(dataset: Definition, counts: Mapping[str, int]) -> dict[str, int]:
+    """The counts of a source's classes, merged and chosen as a data set's definition says."""
+    dataset = grouping.resolved(dataset, "merge")
     merged = {old: new for new, each in dataset.get("merge", {}).items() for old in each}
-    renamed = dict.fromkeys(merged.get(each, each) for each in source)
-    return [each for each in renamed if each in dataset.get("classes", renamed)]
+    found: dict[str, int] = {}
+    for old, count in counts.items():
+        name = merged.get(old, old)
+        found[name] = found.get(name, 0) + count
+    return {name: count for name, count in found.items() if name in dataset.get("classes", found)}
 
 
 def source_classes(dataset: Definition) -> Collection[str] | None:
     """The classes of a data set's source, before any is merged or left out; None where they are not known."""
     if dataset["source"] == "embedded":
         return [str(digit) for digit in range(len(DIGITS))]
-    where = Path(dataset.get("root") or "", dataset.get("train") or "")
     if dataset["source"] == "folder":
-        return folder_counts(where, count=False)
+        return folder_counts(_train(dataset), count=False)
     if dataset["source"] == "parquet" and "one_per" not in dataset:  # which may leave out a class
-        return parquet_counts(str(where), dataset["label_column"])
+        return parquet_counts(str(_train(dataset)), dataset["label_column"])
     return None
+
+
+def _train(dataset: Definition) -> Path:
+    return Path(dataset.get("root") or "", dataset.get("train") or "")
 
 
 def images_per_class(generator: Definition) -> dict[str, int] | None:
@@ -81,16 +108,14 @@ def images_per_class(generator: Definition) -> dict[str, int] | None:
 
 
 def folder_counts(root: Path, count: bool = True) -> dict[str, int] | None:
-    """Subfolder -> files below it whose names begin with no dot (0 with `count` false); None without subfolders."""
+    """Subfolder -> files below it (0 with `count` false); None without subfolders.
+
+    Files and folders whose names begin with a dot do not count, as `listings.files` has it.
+    """
     if not root.is_dir():
         return None
-    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
-    return {name: _files_below(root / name) if count else 0 for name in names} or None
-
-
-def _files_below(folder: Path) -> int:
-    listed = (files for _, _, files in os.walk(folder, followlinks=True))
-    return sum(not name.startswith(".") for files in listed for name in files)
+    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    return {name: len(listings.files(str(root / name))) if count else 0 for name in names} or None
 
 
 def parquet_counts(pattern: str, column: str) -> dict[str, int] | None:

@@ -41,7 +41,7 @@ def points(study: Study) -> Iterator[Problem]:
     """The networks that ask for a search can be trained under every point."""
     entries = [_searching(study, entry) for entry in study.content["runs"]]
     under_points = Study({**study.content, "runs": entries})
-    for check in (runs, trainings.parts, trainings.last_batches):
+    for check in (runs, trainings.parts, trainings.last_batches, trainings.durations):
         for key, text in check(under_points):
             _, _, rest = key.partition("recipes.")
             point, _, own = rest.partition(".")

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from synthmix.checks import generators, recipes
-from synthmix.checks.counts import known_counts, missing_images
+from synthmix.checks import generators, known, recipes
 from synthmix.planning.messages import shown, suggestion
 
 Definition = dict[str, Any]
@@ -47,6 +46,8 @@ ONE_DATASET = ("ranking", "usefulness", "learning_curves", "epochs", *OF_NETWORK
 SWEEPS = ("threshold", "width")  # what shows models of rising width
 OF_METRIC = ("overview", "accuracy", "models", "when", "arms", "robustness")
 JUDGED = ("ranking", "ladder", "saturation", "searched", "usefulness", *OF_METRIC)  # shows the study's metric
+CNN_BLOCK = 2**3  # pixels a side that a `cnn_block` needs, which halves them three times
+FACTORS = {"gpu", "mem_mb", "runtime", "threads"}  # what an entry of `scale` may multiply
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 
@@ -254,9 +255,15 @@ def runs(study: Study) -> Iterator[Problem]:
                     yield f"{where}.bundle", problem
             yield from path_length(f"{where}.bundle", [arm[0], own, *arm[2:]], entry["seeds"])
     yield from _resolutions(study)
-    yield from _known_counts(study)
     yield from _compared_architectures(study)
     yield from _selections(study)
+
+
+def scale(study: Study) -> Iterator[Problem]:
+    """Every entry of `scale` changes something."""
+    for index, entry in enumerate(study.content["scale"]):
+        if not entry.keys() & FACTORS:
+            yield f"scale[{index}]", f"has no factor; add {', '.join(sorted(FACTORS))}, or some of them, or delete it"
 
 
 def path_length(where: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Problem]:
@@ -267,21 +274,14 @@ def path_length(where: str, names: Sequence[str], seeds: Sequence[int]) -> Itera
 
 
 def _resolutions(study: Study) -> Iterator[Problem]:
-    for dataset, _, model, _ in study.arms:
-        definition = study.of["datasets"][dataset]
-        side = definition.get("resolution", 8 if definition["source"] == "embedded" else None)
-        patch = study.of["models"][model].get("patch")
-        if side and patch and side % patch:
-            problem = f"{patch} does not divide the resolution {side} of data set {dataset}; change it"
+    for dataset, model in dict.fromkeys((arm[0], arm[2]) for arm in study.arms):
+        side, own = known.side(dataset, study.of["datasets"][dataset]), study.of["models"][model]
+        if side and side % own.get("patch", 1):
+            problem = f"{own['patch']} does not divide the resolution {side} of data set {dataset}; change it"
             yield f"models.{model}.patch", problem
-
-
-def _known_counts(study: Study) -> Iterator[Problem]:
-    for dataset, training_set in dict.fromkeys(arm[:2] for arm in study.arms):
-        counts = known_counts(study.of["datasets"][dataset])
-        if counts:
-            for key, text in missing_images(study.of["training_sets"][training_set], counts):
-                yield f"training_sets.{training_set}.{key}", f"{text} (data set {dataset})"
+        if side and own["architecture"] == "cnn_block" and side < CNN_BLOCK:
+            problem = f"{side} pixels, but model {model}, a cnn_block, needs {CNN_BLOCK} for its three poolings"
+            yield f"datasets.{dataset}.resolution", f"{problem}; raise it, or take another model"
 
 
 def _compared_architectures(study: Study) -> Iterator[Problem]:

@@ -1,8 +1,9 @@
 """Checks of trainings that a schema cannot make: what a network needs of the batches that it is trained on."""
 
+import math
 from collections.abc import Iterator
 
-from synthmix.checks import known
+from synthmix.checks import known, recipes
 from synthmix.checks.study import Definition, Problem, Study
 
 # Up to this many pixels a side, the last features of a `resnet` are one pixel: its stages and stem halve the side.
@@ -33,6 +34,19 @@ def last_batches(study: Study) -> Iterator[Problem]:
         problem = of_one_image(study.of["recipes"][recipe], images, training_set, dataset)
         if problem:
             yield f"recipes.{recipe}.batch_size", f"{problem}, and model {model}{norm} that needs two; change it"
+
+
+def durations(study: Study) -> Iterator[Problem]:
+    """A warm-up ends, and a validation comes, before the training is over, where a recipe counts epochs."""
+    for dataset, training_set, _, recipe in study.arms:
+        own = study.of["recipes"][recipe]
+        if "epochs" not in own or not {"warmup_steps", "evaluate_every"} & own.keys():
+            continue
+        images = train_images(dataset, study.of["datasets"][dataset], study.of["training_sets"][training_set])
+        if images is not None:
+            steps = own["epochs"] * math.ceil(images / own["batch_size"])
+            for key, text in recipes.too_long(own, steps, f" on the {images} images of {training_set} on {dataset}"):
+                yield f"recipes.{recipe}.{key}", text
 
 
 def of_one_image(recipe: Definition, images: int | None, training_set: str, dataset: str) -> str | None:

@@ -57,7 +57,8 @@ def choose(
         wanted: the classes to keep (after merging), in the source's order; None: all.
 
     Raises:
-        DatasetError: a class that the source does not have, equal names, an empty split, labels out of range.
+        DatasetError: a class that the source does not have, equal names, fewer than two classes, an empty split, labels
+            out of range.
     """
     _require_different(names)
     new_name = {old: new for new, each in (merge or {}).items() for old in each}
@@ -68,6 +69,8 @@ def choose(
             if name not in known:
                 raise DatasetError(f"`{key}` names {name!r}, which the source does not have{nearest(name, known)}")
     classes = [name for name in dict.fromkeys(renamed) if wanted is None or name in wanted]
+    if len(classes) < 2:
+        raise DatasetError(f"there is one class only ({', '.join(classes)}): classifiers need images of at least two")
     lookup = np.array([classes.index(name) if name in classes else -1 for name in renamed], dtype=np.int64)
     return classes, {split: _labels(rows, lookup) for split, rows in splits.items()}
 

@@ -1,6 +1,6 @@
 """Which images a run trains on: nested draws of real images, draws from a pool, label noise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ def class_ranks(labels: np.ndarray, seed: int) -> np.ndarray:
     return ranks
 
 
-def draw_real(labels: np.ndarray, real: Any, seed: int, source: str = "train") -> np.ndarray:
+def draw_real(labels: np.ndarray, real: Any, seed: int, source: str = "train", names: Sequence[str] = ()) -> np.ndarray:
     """Indices of the real images that a run sees, ascending, int64.
 
     Args:
@@ -46,6 +46,7 @@ def draw_real(labels: np.ndarray, real: Any, seed: int, source: str = "train") -
         real: "all", k per class, {"total": N} (in proportion to the classes), or None for no real images.
         seed: the run's seed; draws of one seed are nested in k and in N.
         source: what to name in an error.
+        names: those of the classes, for an error.
 
     Raises:
         ValueError: a class has fewer images than asked for.
@@ -62,21 +63,28 @@ def draw_real(labels: np.ndarray, real: Any, seed: int, source: str = "train") -
             raise ValueError(f"{source}: real: total: {total}, but it has {len(labels)} images: lower total")
         order = np.lexsort((labels, (ranks + 0.5) / counts[labels]))
         return np.sort(order[:total])
-    _check_enough(counts, int(real), source)
+    _check_enough(counts, int(real), source, names)
     return np.flatnonzero(ranks < int(real))
 
 
-def _check_enough(counts: np.ndarray, wanted: int, source: str) -> None:
+def _check_enough(counts: np.ndarray, wanted: int, source: str, names: Sequence[str]) -> None:
     if counts.min() < wanted:
         raise ValueError(
-            f"{source}: {wanted} real images per class were asked for, but class {int(counts.argmin())} has "
-            f"{int(counts.min())}: lower `real` or `held_back`"
+            f"{source}: {wanted} real images per class were asked for, but class "
+            f"{_called(int(counts.argmin()), names)} has {int(counts.min())}: lower `real` or `held_back`"
         )
 
 
-def draw_held_back(labels: np.ndarray, real: int, held_back: int, seed: int, source: str = "train") -> np.ndarray:
+def _called(label: int, names: Sequence[str]) -> str:
+    """The name of a class, or its number where names are not given."""
+    return names[label] if names else str(label)
+
+
+def draw_held_back(
+    labels: np.ndarray, real: int, held_back: int, seed: int, source: str = "train", names: Sequence[str] = ()
+) -> np.ndarray:
     """Indices of the `held_back` real images per class that follow the `real` first ones in a seed's draw, int64."""
-    _check_enough(np.bincount(labels), real + held_back, source)
+    _check_enough(np.bincount(labels), real + held_back, source, names)
     ranks = class_ranks(labels, seed)
     return np.flatnonzero((ranks >= real) & (ranks < real + held_back))
 
@@ -94,7 +102,13 @@ def shares(counts: np.ndarray, total: int) -> np.ndarray:
 
 
 def draw_synthetic(
-    pool: Pool, synthetic: int | np.ndarray, draw_from: int, classes: int, seed: int, source: str
+    pool: Pool,
+    synthetic: int | np.ndarray,
+    draw_from: int,
+    classes: int,
+    seed: int,
+    source: str,
+    names: Sequence[str] = (),
 ) -> np.ndarray:
     """Rows of a pool that a run trains on, int64: `synthetic` per class of the first `draw_from`, nested per seed.
 
@@ -107,6 +121,7 @@ def draw_synthetic(
         classes: number of classes.
         seed: the run's seed.
         source: what to name in an error.
+        names: those of the classes, for an error.
 
     Raises:
         ValueError: the pool lacks images of a class (a truncated or foreign pool), a class needs more than
@@ -114,9 +129,10 @@ def draw_synthetic(
     """
     rows = []
     for label, wanted in enumerate(np.broadcast_to(synthetic, classes)):
+        called = f"class {_called(label, names)}"
         if wanted > draw_from:
             raise ValueError(
-                f"{source}: the share of class {label} is {wanted} generated images, and draw_from is {draw_from}: "
+                f"{source}: the share of {called} is {wanted} generated images, and draw_from is {draw_from}: "
                 "raise draw_from, or lower synthetic.total"
             )
         order = stream("synthetic", seed, label).permutation(draw_from)
@@ -124,14 +140,14 @@ def draw_synthetic(
         found = np.isin(order[:wanted], pool.index[members]).sum()
         if found != wanted:
             raise ValueError(
-                f"{source}: {found} of {wanted} generated images of class {label} were found: "
+                f"{source}: {found} of {wanted} generated images of {called} were found: "
                 "delete the pool's shards and run snakemake again"
             )
         usable = pool.index[members[~pool.left_out[members]]]
         chosen = order[np.isin(order, usable)][:wanted]
         if len(chosen) != wanted:
             raise ValueError(
-                f"{source}: of the first {draw_from} generated images of class {label}, {len(usable)} are not flagged, "
+                f"{source}: of the first {draw_from} generated images of {called}, {len(usable)} are not flagged, "
                 f"fewer than {wanted}: raise draw_from, lower synthetic, or draw with safety: replace"
             )
         rows.append(members[np.isin(pool.index[members], chosen)])
@@ -175,6 +191,7 @@ def assemble(
     source: str,
     kept: Mapping[tuple[str, str], Kept] | None = None,
     kinds: Mapping[str, Any] | None = None,
+    names: Sequence[str] = (),
 ) -> TrainingSet:
     """The training set of one run.
 
@@ -188,14 +205,15 @@ def assemble(
         kept: what filters keep, by names of pool and filter. With a filter, generated images are drawn by their ranks
             among the kept ones as they are otherwise drawn by their index in the pool.
         kinds: modules of `corruptions` by name, of those that the definition names.
+        names: those of the classes, for an error.
     """
     labels = train.labels
     if spec.get("label_noise"):
         labels = noisy_labels(labels, spec["label_noise"], classes, seed)
-    chosen = draw_real(train.labels, spec.get("real"), seed, source)
+    chosen = draw_real(train.labels, spec.get("real"), seed, source, names)
     images, targets = [(train.images, chosen)], [labels[chosen]]
     if spec.get("held_back"):
-        more = draw_held_back(train.labels, int(spec.get("real") or 0), spec["held_back"], seed, source)
+        more = draw_held_back(train.labels, int(spec.get("real") or 0), spec["held_back"], seed, source, names)
         chosen = np.concatenate([chosen, more])
         images.append(_further(train, more, spec.get("corrupt"), kinds or {}))
         targets.append(labels[more])
@@ -211,7 +229,7 @@ def assemble(
         draw_from = spec.get("draw_from") or synthetic
         if isinstance(synthetic, dict):
             synthetic = shares(np.bincount(train.labels, minlength=classes), synthetic["total"])
-        rows = draw_synthetic(pool, synthetic, draw_from, classes, seed, f"{source}: pool {spec['pool']}")
+        rows = draw_synthetic(pool, synthetic, draw_from, classes, seed, f"{source}: pool {spec['pool']}", names)
         drawn = pool.labels[rows]
         if spec.get("shuffle_synthetic_labels"):
             drawn = stream("shuffle", seed).permutation(drawn)

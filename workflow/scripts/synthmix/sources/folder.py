@@ -28,7 +28,7 @@ def load(dataset: Mapping[str, Any], folder: Path, offline: bool) -> Source:
     """Read the folders `train` and perhaps `val`, `test` (relative ones start at `root`; no `train`: `root` itself).
 
     A `val` or `test` that is a number is not a folder but the share to cut from train. Every file in a class folder
-    must be an image; only names that begin with a dot are left out.
+    must be an image; only files and folders whose names begin with a dot are left out.
     """
     paths = {split: dataset[split] for split in SPLITS if isinstance(dataset.get(split), str)}
     if "train" not in paths:
@@ -49,20 +49,36 @@ def load(dataset: Mapping[str, Any], folder: Path, offline: bool) -> Source:
     return Source(splits, classes, {"source": "folder", "name": dataset.get("name"), "files": paths})
 
 
+class _Folder(ImageFolder):
+    """An ImageFolder without the folders that programs leave beside those of classes, such as .ipynb_checkpoints."""
+
+    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
+        """The names of the classes, and the place of each. Raises FileNotFoundError where there is none."""
+        names = [name for name in super().find_classes(directory)[0] if not name.startswith(".")]
+        if not names:
+            raise FileNotFoundError(directory)
+        return names, {name: place for place, name in enumerate(names)}
+
+
 def _read(path: Path, split: str) -> ImageFolder:
     others = sorted(
         str(file)
         for file in path.glob("*/**/*")
-        if file.is_file() and not file.name.startswith(".") and file.suffix.lower() not in IMG_EXTENSIONS
+        if file.is_file() and not _hidden(file, path) and file.suffix.lower() not in IMG_EXTENSIONS
     )
     if others:
         more = f" and {len(others) - 3} more" if len(others) > 3 else ""
         raise DatasetError(f"`{split}`: not images: {', '.join(others[:3])}{more}: remove them")
     try:
-        return ImageFolder(str(path), is_valid_file=_is_image)
+        found = _Folder(str(path), is_valid_file=lambda file: not _hidden(Path(file), path), allow_empty=True)
     except FileNotFoundError as error:
-        raise DatasetError(f"`{split}`: {str(error).splitlines()[0].rstrip('.')}: give a folder per class") from error
+        raise DatasetError(f"`{split}`: {path} has no folders of classes: give a folder per class") from error
+    for name, count in zip(found.classes, np.bincount(found.targets, minlength=len(found.classes)), strict=True):
+        if not count:
+            raise DatasetError(f"`{split}`: {path / name} has no images: add some, or delete the folder")
+    return found
 
 
-def _is_image(path: str) -> bool:
-    return not Path(path).name.startswith(".")
+def _hidden(file: Path, root: Path) -> bool:
+    """Whether the file's name, or that of a folder on its way from the root, begins with a dot."""
+    return any(part.startswith(".") for part in file.relative_to(root).parts)

@@ -47,7 +47,6 @@ SWEEPS = ("threshold", "width")  # what shows models of rising width
 OF_METRIC = ("overview", "accuracy", "models", "when", "arms", "robustness")
 JUDGED = ("ranking", "ladder", "saturation", "searched", "usefulness", *OF_METRIC)  # shows the study's metric
 CNN_BLOCK = 2**3  # pixels a side that a `cnn_block` needs, which halves them three times
-FACTORS = {"gpu", "mem_mb", "runtime", "threads"}  # what an entry of `scale` may multiply
 LONGEST_COMPONENT = 255  # bytes of a file's name on common file systems; SLURM logs join all names of a job in one
 
 
@@ -257,13 +256,6 @@ def runs(study: Study) -> Iterator[Problem]:
     yield from _resolutions(study)
     yield from _compared_architectures(study)
     yield from _selections(study)
-
-
-def scale(study: Study) -> Iterator[Problem]:
-    """Every entry of `scale` changes something."""
-    for index, entry in enumerate(study.content["scale"]):
-        if not entry.keys() & FACTORS:
-            yield f"scale[{index}]", f"has no factor; add {', '.join(sorted(FACTORS))}, or some of them, or delete it"
 
 
 def path_length(where: str, names: Sequence[str], seeds: Sequence[int]) -> Iterator[Problem]:

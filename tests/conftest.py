@@ -13,6 +13,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import pytest
 from workspace import Workspace
 
+from synthmix.checks import known
+
 if TYPE_CHECKING:
     from synthmix.analysis.artefacts import Artefacts
 
@@ -71,3 +73,9 @@ def workspace(built: Workspace, tmp_path: Path) -> Workspace:
 def sources(tmp_path: Path) -> Workspace:
     """A workspace in which nothing is built."""
     return Workspace.of_sources(tmp_path / "sources")
+
+
+@pytest.fixture(autouse=True)
+def other_files() -> None:
+    """Folders of one test are not those of another, though their relative paths are equal."""
+    known.look_again()

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_configuration import error_of, write
+from test_configuration import assert_accepted, assert_refused, error_of, write
 from test_data import parquet, pixels, write_folder
 
-from synthmix.planning.configuration import read_studies, read_yaml
+from synthmix.planning.configuration import read_yaml
 
 STUDY = read_yaml(Path(__file__).parent / "studies/prompts.yaml")
 ROWS = "class,prompt\n0,a zero\n1,a one\n"
@@ -24,16 +24,6 @@ def study(**generator: Any) -> dict[str, Any]:
     if generator.get("kind") == "files":
         changed["pools"]["prompted"] = {"generator": "prompted", "per_class": 2, "shard_size": 2}
     return changed
-
-
-def assert_refused(folder: Path, content: dict[str, Any], message: str) -> None:
-    write(folder, "bad", content)
-    assert error_of(folder, "bad") == f"studies/bad.yaml: {message}"
-
-
-def assert_accepted(folder: Path, content: dict[str, Any]) -> None:
-    write(folder, "good", content)
-    assert list(read_studies(folder, ["good"])) == ["good"]
 
 
 def test_prompts_are_of_the_classes(folder: Path) -> None:

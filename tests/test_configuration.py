@@ -88,6 +88,16 @@ def error_of(folder: Path, *active: str) -> str:
     return message
 
 
+def assert_refused(folder: Path, content: dict[str, Any], message: str) -> None:
+    write(folder, "bad", content)
+    assert error_of(folder, "bad") == f"studies/bad.yaml: {message}"
+
+
+def assert_accepted(folder: Path, content: dict[str, Any]) -> None:
+    write(folder, "good", content)
+    assert list(read_studies(folder, ["good"])) == ["good"]
+
+
 # ---- YAML ------------------------------------------------------------------------------------------------------------
 
 

@@ -50,6 +50,7 @@ def test_classes_of_parquet_files(tmp_path, kind):
     assert known.class_names("mine", {**dataset, "one_per": "patient"}) is None
     assert known.class_names("mine", {**dataset, "label_column": "nothing"}) is None
     Path("train.parquet").write_bytes(b"no Parquet")
+    known.look_again()
     assert known.class_names("mine", dataset) is None
 
 

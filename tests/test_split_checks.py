@@ -6,13 +6,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_configuration import error_of, write
+from test_configuration import assert_accepted, assert_refused
 from test_data import pixels, prepare, write_folder
 
 from synthmix.checks import known
 from synthmix.checks.counts import cannot_take, cuts, known_counts
 from synthmix.images.classes import DatasetError
-from synthmix.planning.configuration import read_studies
 
 FLOWERS = {"source": "folder", "root": "flowers", "train": "train", "val": 0.2, "test": 0.2}
 ROWS = {"source": "parquet", "train": "train-*.parquet", "val": 0.2, "test": 0.2}
@@ -50,16 +49,6 @@ def study(dataset: dict[str, Any], **training_set: Any) -> dict[str, Any]:
         "recipes": {"steps": {"optimizer": "sgd", "learning_rate": 1, "batch_size": 6, "steps": 2}},
         "runs": [{"dataset": "flowers", "training_set": "few", "model": "cnn", "recipe": "steps", "seeds": 1}],
     }
-
-
-def assert_refused(folder: Path, content: dict[str, Any], message: str) -> None:
-    write(folder, "bad", content)
-    assert error_of(folder, "bad") == f"studies/bad.yaml: {message}"
-
-
-def assert_accepted(folder: Path, content: dict[str, Any]) -> None:
-    write(folder, "good", content)
-    assert list(read_studies(folder, ["good"])) == ["good"]
 
 
 # ---- images in two splits --------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def images_per_class(generator: Definition) -> dict[str, int] | None:
     return parquet_counts(generator["path"], generator["label_column"])
 
 
+@cache  # of a large data set, on a network's file system, this takes a while; see `look_again`
 def folder_counts(root: Path, count: bool = True) -> dict[str, int] | None:
     """Subfolder -> files below it (0 with `count` false); None without subfolders.
 
@@ -118,6 +120,7 @@ def folder_counts(root: Path, count: bool = True) -> dict[str, int] | None:
     return {name: len(listings.files(str(root / name))) if count else 0 for name in names} or None
 
 
+@cache
 def parquet_counts(pattern: str, column: str) -> dict[str, int] | None:
     """Class -> rows, of the Parquet files that a pattern matches; only the label column is read.
 
@@ -143,6 +146,12 @@ def parquet_counts(pattern: str, column: str) -> dict[str, int] | None:
         return {name: counts[label] for label, name in enumerate(names)}
     kinds = {type(value) for value in counts}
     return {str(value): counts[value] for value in sorted(counts)} if kinds in ({int}, {str}) else None
+
+
+def look_again() -> None:
+    """Forget what files held: they may have changed. Until then each is looked at once, however many checks ask."""
+    folder_counts.cache_clear()
+    parquet_counts.cache_clear()
 
 
 def _label_names(metadata: Mapping[bytes, bytes], column: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from synthmix.checks import order
+from synthmix.checks.known import look_again
 from synthmix.checks.results import OF_POOLS, USUAL_METRICS
 from synthmix.checks.study import DEFINITIONS, JUDGED, ONE_DATASET, SWEEPS, Problem, Study, listed
 from synthmix.images import drawn, prompts
@@ -120,6 +121,7 @@ def read_studies(
     Raises:
         ConfigurationError: an active study does not exist, is invalid, or defines a name otherwise than another one.
     """
+    look_again()
     reader = _Reader(Path(folder), named_by)
     names = list(dict.fromkeys(active))
     for name in names:
